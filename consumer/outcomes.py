@@ -1,7 +1,7 @@
 """How a delivery can end, and why: the words that metrics, dead letters, logs and documents share.
 
-The unit is a *delivery*: one event times one matched mapping; an event that matches none is one skipped delivery. Each
-ends as exactly one of delivered, skipped, dead-lettered (DESIGN.md, "The promise"). The enums' values are metric labels.
+The unit is a *delivery*: one event times one matched mapping; an event that matches none is one skipped delivery.
+Each ends as exactly one of delivered, skipped, dead-lettered. The enums' values are metric labels.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Post:
 
     Attributes:
         mapping: the mapping's name.
-        lane: the action and the customer or contact it is about; deliveries of one lane in one partition keep their order.
+        lane: the action and the customer or contact it is about; within a partition a lane keeps its order.
         body: the request's JSON, compact, UTF-8.
         message_id: the event's messageId, or "" where it has none; for correlation only.
     """
