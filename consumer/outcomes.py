@@ -106,6 +106,7 @@ class Post:
         lane: the action and the customer or contact it is about; within a partition a lane keeps its order.
         body: the request's JSON, compact, UTF-8.
         message_id: the event's messageId, or "" where it has none; for correlation only.
+        event_type: the event's type, a metric label.
     """
 
     mapping: str
@@ -113,6 +114,7 @@ class Post:
     lane: str
     body: bytes
     message_id: str
+    event_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class Reject:
     reason: RejectReason | DecodeReason
     stage: Stage
     mapping: str = ""
+    event_type: str = ""
     errors: tuple[FieldError, ...] = ()
 
 

@@ -1,0 +1,249 @@
+"""What goes into the machine and what comes out: its whole interface, as values.
+
+Times are monotonic seconds of the driver's choosing; the machine has no clock. Hot values are NamedTuples: a frozen
+dataclass costs a microsecond to build, and there is one `Record` an event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from consumer.delivery.halt import HaltReason
+    from consumer.outcomes import DecodeReason, DeliverReason, FailureKind, Planned, RejectReason, Stage
+
+
+class Partition(NamedTuple):
+    """A topic's partition."""
+
+    topic: str
+    number: int
+
+
+class Position(NamedTuple):
+    """What a group has committed for a partition.
+
+    Attributes:
+        offset: the next offset to be read; every record below it is done.
+        metadata: the commit's metadata, as written by `offset_map.encode` (or by anybody: it is checked).
+    """
+
+    offset: int
+    metadata: str = ""
+
+
+class Record(NamedTuple):
+    """A polled record with what routing decided for it.
+
+    Attributes:
+        size: bytes that it holds in memory (key, value, headers).
+        planned: one entry a delivery; never empty.
+        source: the driver's own handle to the record (key, value and headers for a dead letter); opaque here.
+        timestamp_ms: the record's timestamp, Unix milliseconds, or 0 where it has none.
+    """
+
+    partition: Partition
+    offset: int
+    size: int
+    planned: Sequence[Planned]
+    source: object
+    timestamp_ms: int = 0
+
+
+# ---- events: what happened
+
+
+class Assigned(NamedTuple):
+    """Partitions that are ours from now on.
+
+    Attributes:
+        positions: where each starts, and what is known to be done above that.
+        share: these and the ones held already, as a part of all partitions of the subscribed topics: 0 < share <= 1.
+    """
+
+    positions: Mapping[Partition, Position]
+    share: float
+
+
+class Polled(NamedTuple):
+    """Records, in offset order within each partition."""
+
+    records: Sequence[Record]
+
+
+class Answer(NamedTuple):
+    """How one attempt ended.
+
+    Attributes:
+        send: the `Send` it belongs to.
+        status: the HTTP status, or 0 where there was no complete answer.
+        failure: why there was none.
+        retry_after: seconds asked for by the other side, or None.
+        seconds: how long the attempt took.
+        excerpt: the answer's first bytes as text, for the dead letter; may be "".
+    """
+
+    send: Send
+    status: int
+    failure: FailureKind | None = None
+    retry_after: float | None = None
+    seconds: float = 0.0
+    excerpt: str = ""
+
+
+class Completed(NamedTuple):
+    """Attempts that have ended since the last turn."""
+
+    answers: Sequence[Answer]
+
+
+class DeadLettersWritten(NamedTuple):
+    """Dead letters that the broker has acknowledged (or not)."""
+
+    acknowledged: Sequence[DeadLetter]
+    failed: Sequence[DeadLetter] = ()
+
+
+class Committed(NamedTuple):
+    """The outcome of the commit under way."""
+
+    positions: Mapping[Partition, Position]
+    ok: bool
+
+
+class Revoking(NamedTuple):
+    """Partitions to be given up: answered by `Release` once drained, at the latest at ``deadline``."""
+
+    partitions: Sequence[Partition]
+    deadline: float
+
+
+class Lost(NamedTuple):
+    """Partitions that are no longer ours: nothing about them may be committed."""
+
+    partitions: Sequence[Partition]
+
+
+class ShareChanged(NamedTuple):
+    """Partitions were added to the topics, or others' assignments changed ours."""
+
+    share: float
+
+
+class DestinationChanged(NamedTuple):
+    """The webhook URL was read again and differs: a halt probes at once."""
+
+
+class Tick(NamedTuple):
+    """Time has passed: the `Timer` asked for, or nothing in particular."""
+
+
+class Reset(NamedTuple):
+    """A person has looked: the dead-letter guard starts anew."""
+
+
+class Stop(NamedTuple):
+    """Take in and send nothing more; `Revoking` for all partitions follows."""
+
+
+Event = (
+    Assigned
+    | Polled
+    | Completed
+    | DeadLettersWritten
+    | Committed
+    | Revoking
+    | Lost
+    | ShareChanged
+    | DestinationChanged
+    | Tick
+    | Reset
+    | Stop
+)
+
+
+# ---- actions: what to do
+
+
+class Send(NamedTuple):
+    """POST these bodies as one request (one body unless a batch format is set).
+
+    Attributes:
+        ident: unique within the process.
+        bodies: each one delivery's JSON, in order.
+        attempt: 1 for the first.
+    """
+
+    ident: int
+    bodies: Sequence[bytes]
+    attempt: int
+
+
+class DeadLetter(NamedTuple):
+    """Write a record to the dead-letter topic and report it with `DeadLettersWritten`.
+
+    Attributes:
+        ident: unique within the process; the same when it has to be written again.
+        source: the record's handle, as polled.
+        detail: field names and kinds of values, no contents.
+        status, excerpt, attempts: of the last attempt, where there was one.
+    """
+
+    ident: int
+    partition: Partition
+    offset: int
+    source: object
+    stage: Stage
+    reason: RejectReason | DecodeReason | DeliverReason
+    mapping: str
+    detail: str
+    status: int = 0
+    excerpt: str = ""
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Commit these positions; one commit is under way at a time; answered by `Committed`."""
+
+    positions: Mapping[Partition, Position]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The answer to `Revoking`: commit these positions synchronously and let go; they are fenced from now on."""
+
+    positions: Mapping[Partition, Position]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The set of partitions to be paused from now on, whole: those not in it are to be resumed."""
+
+    partitions: frozenset[Partition]
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Call with `Tick` at this time; replaces the timer before."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class HaltChanged:
+    """Delivery has halted for a reason, or (``None``) goes on."""
+
+    reason: HaltReason | None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A halted delivery is about to be tried: read the webhook URL's file again before the next `Send`."""
+
+
+Action = Send | DeadLetter | Commit | Release | Pause | Timer | HaltChanged | Probe
