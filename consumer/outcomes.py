@@ -66,10 +66,11 @@ class DecodeReason(StrEnum):
 
     TOO_LARGE = "too_large"
     TOO_DEEP = "too_deep"
+    TOO_MANY_KEYS = "too_many_keys"
+    STRING_TOO_LONG = "string_too_long"
     UNKNOWN_FORMAT = "unknown_format"
     INVALID_UTF8 = "invalid_utf8"
     INVALID_JSON = "invalid_json"
-    DUPLICATE_KEY = "duplicate_key"
     NOT_AN_OBJECT = "not_an_object"
     MISSING_TYPE = "missing_type"
     INVALID_ENVELOPE = "invalid_envelope"
