@@ -1,0 +1,132 @@
+"""The interface to the webhook: one POST, one answer or one named failure.
+
+What every client behind it promises; `tests/integration/test_webhook_conformance.py` holds all of them to it:
+
+* An attempt is one request. It is never sent again by the client, and a redirect is an answer (3xx), not followed.
+* One deadline spans the whole attempt: connecting, TLS, sending, and the last byte of the answer. A server that drips
+  one byte a second is cut off as one that hangs.
+* An answer is complete or it is a `WebhookError`: a 200 whose body was cut off has not been heard. 1xx answers are
+  passed over. A body is read up to `MAX_BODY_BYTES`; what is left is not read and the connection is closed.
+* `WebhookError.ambiguous` is False only where not one byte of the request can have left: name lookup, connecting, TLS.
+* Neither the URL (its path is ChartMogul's only credential) nor a body is in any message, repr or log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol
+
+from consumer import __version__
+from consumer.errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_BODY_BYTES: Final = 64 * 1024
+"""How much of an answer's body is kept: enough for any error text, bounded for a hostile or mistaken one."""
+
+KEEPALIVE_SECONDS: Final = 55.0
+"""An idle connection is not used again after this: just below the minute after which servers and balancers drop it."""
+
+USER_AGENT: Final = f"segment-chartmogul-consumer/{__version__}"
+
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class ClientKind(StrEnum):
+    """Which client sends: ``stock`` is httpx (proxies, HTTP/2), ``lean`` is this project's own (least CPU)."""
+
+    STOCK = "stock"
+    LEAN = "lean"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A complete answer.
+
+    Attributes:
+        status: the final status, 200 or above.
+        headers: by lower-case name; repeated ones are joined by ``", "``.
+        body: at most `MAX_BODY_BYTES`, as sent (no content coding is asked for).
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:
+        """Status and size: an error body may repeat what it was sent."""
+        return f"Response(status={self.status}, body={len(self.body)} bytes)"
+
+
+class WebhookClient(Protocol):
+    """A client for one webhook URL, used from one event loop."""
+
+    async def post(self, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> Response:
+        """Send one POST and return its answer, whatever the status.
+
+        Args:
+            body: sent as it is.
+            headers: added to the client's own, replacing those of the same (lower-case) name.
+
+        Raises:
+            WebhookError: there was no complete answer before the deadline.
+            ValueError: a header's name or value holds a line break or is not Latin-1.
+        """
+        ...
+
+    async def set_url(self, url: str) -> None:
+        """Post to ``url`` from now on; attempts under way end where they began.
+
+        Raises:
+            ConfigurationError: it is no http(s) URL; the old one stays.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection; attempts under way end as `WebhookError`."""
+        ...
+
+
+def open_client(
+    kind: ClientKind | str,
+    *,
+    url: str,
+    timeout_seconds: float = 10.0,
+    connections: int = 20,
+    ca_file: str | None = None,
+    proxy: str | None = None,
+    user_agent: str = USER_AGENT,
+    content_type: str = "application/json",
+) -> WebhookClient:
+    """Open a client; nothing is connected before the first post.
+
+    Args:
+        kind: ``stock`` or ``lean``.
+        url: the webhook; https or http (whether http is allowed is the settings' decision).
+        timeout_seconds: the deadline of a whole attempt. 10, as the hosted destination's.
+        connections: at most so many at once, all kept alive. The gate sends no more than that; a post above it waits
+            within its deadline.
+        ca_file: PEM file of the authorities to trust in place of the public ones.
+        proxy: URL of an HTTP proxy; stock only.
+        user_agent: sent as it is.
+        content_type: of the bodies.
+
+    Raises:
+        ConfigurationError: the URL, the CA file or the proxy cannot be used, or the client cannot do it.
+    """
+    if ClientKind(kind) is ClientKind.STOCK:
+        from consumer.webhook.stock import StockClient  # noqa: PLC0415 - importing httpx takes 60 ms
+
+        return StockClient(
+            url=url,
+            timeout_seconds=timeout_seconds,
+            connections=connections,
+            ca_file=ca_file,
+            proxy=proxy,
+            user_agent=user_agent,
+            content_type=content_type,
+        )
+    raise ConfigurationError([Problem("destination.client", "lean is not part of this version; use stock")])

@@ -1,0 +1,182 @@
+"""The stock client: httpx's own transport. Serves proxies, and HTTP/2 where the h2 package is installed.
+
+It calls the transport rather than `httpx.AsyncClient`: an attempt needs no cookies, redirects, authentication flow or
+log line with the URL in it, and without them there is none to switch off (they also cost more than 50 µs a request).
+
+Known limits, all of httpcore 1.0: its pool costs time that grows with the square of the connections; and bytes that
+follow an answer in the same packet are taken for the beginning of the next answer. The lean client has neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from consumer.errors import ConfigurationError, Problem, WebhookError
+from consumer.outcomes import FailureKind
+from consumer.webhook.client import KEEPALIVE_SECONDS, MAX_BODY_BYTES, NO_HEADERS, Response
+from consumer.webhook.failures import garbled, lost, not_connected, oversized, timed_out
+from consumer.webhook.target import PATH, Target, check_headers
+from consumer.webhook.tls import Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# At debug these loggers would print hosts, headers and answers.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+_NO_TIMEOUT = {"connect": None, "read": None, "write": None, "pool": None}  # the attempt's deadline covers them all
+
+
+class StockClient:
+    """A `consumer.webhook.client.WebhookClient` on httpx; see `open_client` for the arguments."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        timeout_seconds: float,
+        connections: int,
+        ca_file: str | None,
+        proxy: str | None,
+        user_agent: str,
+        content_type: str,
+    ) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._trust = Trust(ca_file)
+        self._user_agent = user_agent
+        self._content_type = content_type
+        self._url, self._headers = self._aim(url)
+        # httpcore keeps fewer connections alive than it opens unless both limits are the same.
+        limits = httpx.Limits(
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=KEEPALIVE_SECONDS
+        )
+        self._transport = httpx.AsyncHTTPTransport(
+            verify=self._trust.context,
+            trust_env=False,
+            http2=importlib.util.find_spec("h2") is not None,
+            limits=limits,
+            proxy=self._parse_proxy(proxy),
+            retries=0,
+        )
+
+    def __repr__(self) -> str:
+        """Nothing of the URL."""
+        return "StockClient()"
+
+    async def post(self, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> Response:
+        """See `WebhookClient.post`."""
+        if headers:
+            check_headers(headers.items())
+        sent = _Sent()
+        request = httpx.Request(
+            "POST",
+            self._url,
+            headers={**self._headers, **headers} if headers else self._headers,
+            content=body,
+            extensions={"trace": sent, "timeout": _NO_TIMEOUT},
+        )
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return await self._exchange(request)
+        except TimeoutError:
+            failure = timed_out(self._timeout_seconds, ambiguous=sent.possibly)
+        except (httpx.HTTPError, OSError, RuntimeError) as error:
+            # RuntimeError: the transport was closed under the attempt.
+            failure = _failure(error, self._timeout_seconds, sent=sent.possibly)
+        # Out of the handler: nothing of the foreign exception stays on ours, not even as its context.
+        raise failure
+
+    async def _exchange(self, request: httpx.Request) -> Response:
+        answer = await self._transport.handle_async_request(request)
+        stream = answer.stream
+        assert isinstance(stream, httpx.AsyncByteStream)
+        body = bytearray()
+        try:
+            async for chunk in stream:
+                body += chunk
+                if len(body) >= MAX_BODY_BYTES:
+                    break
+        finally:
+            await stream.aclose()
+        if answer.status_code < 200:
+            raise httpx.RemoteProtocolError("switching protocols was not asked for")
+        return Response(answer.status_code, _joined(answer.headers), bytes(body[:MAX_BODY_BYTES]))
+
+    async def set_url(self, url: str) -> None:
+        """See `WebhookClient.set_url`."""
+        self._url, self._headers = self._aim(url)
+
+    async def aclose(self) -> None:
+        """See `WebhookClient.aclose`."""
+        await self._transport.aclose()
+
+    def _aim(self, url: str) -> tuple[httpx.URL, dict[str, str]]:
+        target = Target.parse(url)
+        shown = f"[{target.host}]" if ":" in target.host else target.host
+        try:
+            parsed = httpx.URL(f"{target.scheme}://{shown}:{target.port}{target.path}")
+        except httpx.InvalidURL:
+            raise ConfigurationError([Problem(PATH, "is no valid URL")]) from None
+        if target.scheme == "https":
+            self._trust.ready()
+        return parsed, target.headers(user_agent=self._user_agent, content_type=self._content_type)
+
+    def _parse_proxy(self, proxy: str | None) -> httpx.Proxy | None:
+        if proxy is None:
+            return None
+        try:
+            parsed = httpx.Proxy(proxy, ssl_context=self._trust.context)
+        except (httpx.InvalidURL, ValueError):
+            parsed = None
+        if parsed is None or parsed.url.scheme not in ("http", "https") or not parsed.url.host:
+            raise ConfigurationError([Problem("destination.proxy", "must be an http:// or https:// URL with a host")])
+        if parsed.url.scheme == "http":
+            return httpx.Proxy(proxy)  # httpx refuses a context for a proxy spoken to without TLS
+        self._trust.ready()
+        return parsed
+
+
+class _Sent:
+    """httpcore's trace hook: notes when the request's first byte may have been written."""
+
+    __slots__ = ("possibly",)
+
+    def __init__(self) -> None:
+        self.possibly = False
+
+    async def __call__(self, name: str, info: dict[str, Any]) -> None:
+        # A tunnel through a proxy opens with a CONNECT of its own: that is not our request.
+        if name.endswith("send_request_headers.started") and info["request"].method == b"POST":
+            self.possibly = True
+
+
+def _failure(error: Exception, timeout_seconds: float, *, sent: bool) -> WebhookError:
+    if isinstance(error, httpx.TimeoutException):
+        return timed_out(timeout_seconds, ambiguous=sent)
+    if isinstance(error, httpx.ProxyError):
+        status = str(error)[:3]
+        answer = f"answered {status}" if status.isdigit() else "refused the tunnel"
+        return WebhookError(FailureKind.CONNECT, f"the proxy {answer}", ambiguous=sent)
+    if isinstance(error, httpx.ProtocolError):
+        # h11 and httpcore tell these cases apart in words only.
+        text = str(error)
+        if "too long" in text:
+            return oversized()
+        if "disconnected" in text or "closed connection" in text:
+            return lost(None, ambiguous=sent)
+        return garbled(ambiguous=sent)
+    return lost(error) if sent else not_connected(error)
+
+
+def _joined(headers: httpx.Headers) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in headers.raw:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        joined[key] = f"{joined[key]}, {text}" if key in joined else text
+    return joined
