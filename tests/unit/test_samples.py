@@ -103,3 +103,37 @@ def test_a_wheel_carries_the_files_within_the_package(tmp_path: Path, monkeypatc
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.json").write_text("{}")
         assert resource("a.json") == tmp_path / folder / "a.json"
+
+
+TYPES: dict[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "null": (type(None),),
+}
+
+
+def breaches(schema: dict, value: object, root: dict, path: str = "$") -> list[str]:
+    """Where ``value`` breaks ``schema``; the part of JSON Schema that the event's schema uses, and nothing else."""
+    known = {"$schema", "$id", "title", "description", "examples", "type", "required", "properties", "$defs", "$ref"}
+    assert schema.keys() <= known
+    if "$ref" in schema:
+        return breaches(root["$defs"][schema["$ref"].removeprefix("#/$defs/")], value, root, path)
+    names = schema.get("type", list(TYPES))
+    allowed = [kind for name in ([names] if isinstance(names, str) else names) for kind in TYPES[name]]
+    if type(value) not in allowed:
+        return [f"{path} is {type(value).__name__}"]
+    if not isinstance(value, dict):
+        return []
+    missing = [f"{path}.{name} is missing" for name in schema.get("required", ()) if name not in value]
+    parts = schema.get("properties", {})
+    return missing + [b for k in parts if k in value for b in breaches(parts[k], value[k], root, f"{path}.{k}")]
+
+
+def test_samples_keep_to_the_schema_of_the_event() -> None:
+    schema = orjson.loads(resource("json/event.schema.json").read_bytes())
+    assert [breach for event in events() for breach in breaches(schema, event, schema)] == []
+    assert breaches(schema, {"traits": "x"}, schema) == ["$.type is missing", "$.traits is str"]
+    assert breaches(schema, {"type": 1, "sentAt": []}, schema) == ["$.type is int", "$.sentAt is list"]
