@@ -68,6 +68,7 @@ class DecodeReason(StrEnum):
     TOO_DEEP = "too_deep"
     TOO_MANY_KEYS = "too_many_keys"
     STRING_TOO_LONG = "string_too_long"
+    TOO_MANY_EVENTS = "too_many_events"
     UNKNOWN_FORMAT = "unknown_format"
     INVALID_UTF8 = "invalid_utf8"
     INVALID_JSON = "invalid_json"

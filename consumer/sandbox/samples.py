@@ -41,7 +41,7 @@ UNDECODABLE: tuple[Sample, ...] = (
     Sample(None, b"[]"),
     Sample(b"org_1001", b'{"groupId":"org_1001","traits":{"name":"Northwind Bicycles"}}'),
 )
-"""A tombstone, and what topics hold by accident: a record cut short, a picture, Latin-1, an array, a row without type."""
+"""A tombstone, and what topics hold by accident: a record cut short, a picture, Latin-1, an array, a row of no type."""
 
 
 def load_samples(path: Path | None = None) -> Iterator[Sample]:
