@@ -6,7 +6,8 @@
     ├── ConfigurationError      the person who configured it: settings, mappings; carries every Problem at once
     ├── EventError              one event cannot be handled; it ends by name, the stream goes on
     │   ├── DecodeError         the record's bytes are no event        (stage decode)
-    │   └── RejectedError       mapping or validation refused it       (stages map, validate)
+    │   └── RejectedError       trigger, mapping or validation refused it  (stages trigger, map, validate)
+    │       ├── TriggerError    the trigger could not be evaluated     (stage trigger)
     │       └── MappingError    a mapping directive failed on it       (stage map)
     ├── WebhookError            an attempt ended without an answer: connect, send, read, time-out, certificate
     └── KafkaUnavailableError   the broker did not do what was asked in time
@@ -87,6 +88,15 @@ class RejectedError(EventError):
         self.reason = reason
         self.errors = tuple(errors)
         super().__init__(f"{reason.value}: " + "; ".join(f"{e.field}: {e.message}" for e in self.errors))
+
+
+class TriggerError(RejectedError):
+    """A trigger cannot be evaluated on an event: the hosted one throws there (a group in which nothing was left)."""
+
+    def __init__(self, message: str) -> None:
+        from consumer.outcomes import RejectReason  # noqa: PLC0415 - outcomes is the leaf; this breaks the cycle
+
+        super().__init__(RejectReason.TRIGGER_ERROR, (FieldError("", message),))
 
 
 class MappingError(RejectedError):
