@@ -95,9 +95,13 @@ class Answer(NamedTuple):
 
 
 class Completed(NamedTuple):
-    """Attempts that have ended since the last turn."""
+    """Attempts that have ended since the last turn.
+
+    ``unix_ms`` is the driver's wall clock, for the metric of an event's age at its delivery; nothing is decided by it.
+    """
 
     answers: Sequence[Answer]
+    unix_ms: int = 0
 
 
 class DeadLettersWritten(NamedTuple):

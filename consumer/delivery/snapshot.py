@@ -1,4 +1,4 @@
-"""What the machine counts and what it can show of itself: the source of every delivery metric and of the status page."""
+"""What the machine counts and what it can show of itself: every delivery metric and the status page come from here."""
 
 from __future__ import annotations
 
@@ -53,6 +53,9 @@ class Stats:
         gap_offsets: offsets that the map had as open and that no longer exist (compaction, retention).
         stale: completions for partitions given up.
         rebalances: by assigned | revoked | lost.
+        attempt_seconds: of one request.
+        delivery_seconds: from the record's timestamp to its 2xx.
+        batch_sizes: deliveries in a request.
     """
 
     records: int = 0
@@ -70,6 +73,7 @@ class Stats:
     stale: int = 0
     rebalances: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     attempt_seconds: Histogram = field(default_factory=lambda: Histogram(ATTEMPT_BOUNDS))
+    delivery_seconds: Histogram = field(default_factory=lambda: Histogram(EVENT_BOUNDS))
     batch_sizes: Histogram = field(default_factory=lambda: Histogram(BATCH_BOUNDS))
 
 

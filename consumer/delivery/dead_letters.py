@@ -1,0 +1,110 @@
+"""Dead letters on their way: written, written again after a failure, or held back by the guard.
+
+A delivery that is dead-lettered has ended only when the broker has acknowledged the letter. A write that fails stalls
+its record and is tried again for ever: the record stays open, its offset is not passed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from consumer.delivery.gate import NEVER
+from consumer.delivery.guard import DeadLetterGuard
+from consumer.outcomes import Stage
+
+if TYPE_CHECKING:
+    from consumer.delivery.messages import Action, DeadLetter
+    from consumer.delivery.partition import Delivery
+
+_PAUSE_SECONDS = 1.0
+_PAUSE_CAP_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class _Pending:
+    delivery: Delivery
+    letter: DeadLetter
+    pause: float = _PAUSE_SECONDS
+
+
+class DeadLetters:
+    """Every letter that is not acknowledged. Appends `DeadLetter` to ``out``."""
+
+    def __init__(self, halt_ratio: float, out: list[Action]) -> None:
+        self.guard = DeadLetterGuard(halt_ratio)
+        self._out = out
+        self._pending: dict[int, _Pending] = {}
+        self._rewrites: list[tuple[float, int]] = []
+        self._held_back: list[tuple[Delivery, DeadLetter]] = []
+
+    def add(self, delivery: Delivery, letter: DeadLetter) -> bool:
+        """Write a letter, unless the guard trips.
+
+        Returns:
+            False where it is held back: too much of the stream ends here.
+        """
+        guarded = letter.stage in (Stage.DECODE, Stage.DELIVER)
+        if guarded and (self._held_back or self.guard.trips()):
+            self._held_back.append((delivery, letter))
+            return False
+        self._write(delivery, letter)
+        return True
+
+    def acknowledged(self, letter: DeadLetter) -> Delivery | None:
+        """The broker has it: the delivery that ends with it, or None where its partition was given up."""
+        delivery = self._pending.pop(letter.ident).delivery
+        if not delivery.of.owner.alive:
+            return None
+        delivery.of.owner.in_flight -= 1
+        return delivery
+
+    def failed(self, letter: DeadLetter, now: float) -> None:
+        """The broker does not have it: write it again later."""
+        pending = self._pending[letter.ident]
+        if not pending.delivery.of.owner.alive:
+            del self._pending[letter.ident]
+            return
+        pending.delivery.of.owner.in_flight -= 1
+        heappush(self._rewrites, (now + pending.pause, letter.ident))
+        pending.pause = min(pending.pause * 2.0, _PAUSE_CAP_SECONDS)
+
+    def run(self, now: float) -> None:
+        """Write again what is due."""
+        while self._rewrites and self._rewrites[0][0] <= now:
+            ident = heappop(self._rewrites)[1]
+            pending = self._pending[ident]
+            owner = pending.delivery.of.owner
+            if owner.sends:
+                owner.in_flight += 1
+                self._out.append(pending.letter)
+            else:
+                # Given up: its record stays open for the next owner.
+                del self._pending[ident]
+
+    def reset(self) -> None:
+        """A person has looked: forget what the guard saw and write what it held back."""
+        self.guard.reset()
+        held_back, self._held_back = self._held_back, []
+        for delivery, letter in held_back:
+            self._write(delivery, letter)
+
+    def forget_given_up(self) -> None:
+        """Drop what the guard holds back of partitions that are no longer ours."""
+        self._held_back = [(d, letter) for d, letter in self._held_back if d.of.owner.alive]
+
+    @property
+    def wake_at(self) -> float:
+        """When `run` has something to do."""
+        return self._rewrites[0][0] if self._rewrites else NEVER
+
+    @property
+    def waiting(self) -> int:
+        """Letters that are not acknowledged."""
+        return len(self._pending) + len(self._held_back)
+
+    def _write(self, delivery: Delivery, letter: DeadLetter) -> None:
+        self._pending[letter.ident] = _Pending(delivery, letter)
+        delivery.of.owner.in_flight += 1
+        self._out.append(letter)

@@ -1,0 +1,306 @@
+"""Whether a request may start now: one state machine for everything that can hold delivery back.
+
+Theory of operation
+    The questions are asked in one order, and the first "no" names what holds::
+
+        halt         the webhook refused us (or a person must look): only a slow probe may start
+        breaker      most attempts of the last half minute failed: one probe at a time, after a growing pause
+        retry_after  the other side named a time
+        rate         GCRA over requests: one float, the theoretical arrival time of the next
+        concurrency  AIMD below a fixed maximum
+
+    Concurrency moves on the *share* of attempts that failed under pressure (429, 503, time-outs, lost connections), not
+    on latency: a controller that infers from latency settles at a tenth of capacity under five per cent of random 503.
+    A permit wraps one attempt: a delivery that waits for its retry holds none
+    (https://github.com/vectordotdev/vector/issues/26123).
+
+    Two clocks are derived from the same state: seconds during which each stage held work back (a metric), and seconds
+    during which the gate was open, which the retry budget is measured in.
+
+The share: a replica that owns half of all partitions takes half of the rate and of the concurrency (at least one), so
+that the sum over replicas is right without a coordinator; its bucket starts empty on every assignment.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from consumer.delivery.retry import PRESSURE, Verdict
+from consumer.outcomes import FailureKind
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from consumer.delivery.messages import Answer
+
+NEVER = math.inf
+
+# Timers fire up to a few milliseconds late. Without catching up, a rate of thousands a second would lose most of it;
+# with it, a second could see `rate * slack` requests more. Pacing one per cent below the setting pays for that.
+_SLACK_SECONDS = 0.01
+_PACE = 0.99
+
+_HALT_AFTER = 3
+_PROBE_FIRST_SECONDS = 5.0
+_PROBE_CAP_SECONDS = 60.0
+_BREAKER_WINDOW_SECONDS = 30.0
+_BREAKER_SLOTS = 6
+_BREAKER_MIN_ATTEMPTS = 10
+_BREAKER_SHARE = 0.5
+_BREAKER_FIRST_SECONDS = 5.0
+_BREAKER_CAP_SECONDS = 60.0
+_PRESSURE_SHARE = 0.2
+_PRESSURE_MIN_ATTEMPTS = 5
+_DECREASE = 0.7
+
+
+class Held(StrEnum):
+    """What holds requests back; the label of ``gate_held_seconds_total``."""
+
+    HALT = "halt"
+    BREAKER = "breaker"
+    RETRY_AFTER = "retry_after"
+    RATE = "rate"
+    CONCURRENCY = "concurrency"
+
+
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """Limits of the whole deployment, before this replica's share.
+
+    Attributes:
+        requests_per_second: None is unlimited.
+        burst_requests: requests that may start at once after a pause; at least 1.
+        concurrency: requests under way at most.
+        retry_after_cap_seconds: what a Retry-After may ask for at most.
+    """
+
+    requests_per_second: float | None = 40.0
+    burst_requests: int = 1
+    concurrency: int = 20
+    retry_after_cap_seconds: float = 300.0
+
+
+class Gate:
+    """The state machine above. Every method takes ``now``, monotonic seconds that never go back."""
+
+    def __init__(self, settings: GateSettings, random: Random, now: float) -> None:
+        self._settings = settings
+        self._random = random
+        self.share = 1.0
+        self.in_flight = 0
+        self.limit = settings.concurrency
+        self.held_seconds: dict[Held, float] = dict.fromkeys(Held, 0.0)
+        self._now = now
+        self._open_seconds = 0.0
+        self._held: Held | None = None
+        self.halted = False
+        self._probing_possible = True
+        self._refusals = 0
+        self._probe_at = now
+        self._probe_pause = _PROBE_FIRST_SECONDS
+        self._breaker_open = False
+        self._breaker_until = now
+        self._breaker_pause = _BREAKER_FIRST_SECONDS
+        self._slots = [(0, 0)] * _BREAKER_SLOTS
+        self._slot = int(now // (_BREAKER_WINDOW_SECONDS / _BREAKER_SLOTS))
+        self._probe: int | None = None
+        self._closed_until = now
+        self._interval = 0.0
+        self._arrival = now
+        self._limit_at = now
+        self._attempts = self._pressed = 0
+        self._attempt_seconds = 0.0
+        self._limit_reached = False
+        self.set_share(1.0)
+
+    # ---- the share of the deployment
+
+    @property
+    def maximum(self) -> int:
+        """This replica's share of the concurrency, at least 1."""
+        return max(1, math.floor(self._settings.concurrency * self.share + 1e-9))
+
+    @property
+    def rate_per_second(self) -> float | None:
+        """This replica's share of the rate, or None where it is unlimited."""
+        rate = self._settings.requests_per_second
+        return None if rate is None else rate * self.share
+
+    def set_share(self, share: float) -> None:
+        """Take this part of rate and concurrency from now on; the bucket starts empty."""
+        unlowered = self.limit >= self.maximum
+        self.share = share
+        self.limit = self.maximum if unlowered else min(self.limit, self.maximum)
+        rate = self.rate_per_second
+        self._interval = 0.0 if rate is None else 1.0 / (rate * _PACE)
+        self._arrival = max(self._arrival, self._now + self._settings.burst_requests * self._interval)
+
+    # ---- time
+
+    def advance(self, now: float) -> None:
+        """Move both clocks to ``now``. Call before anything else at a new time."""
+        passed = now - self._now
+        if passed <= 0.0:
+            return
+        if self._held is not None:
+            self.held_seconds[self._held] += passed
+        if not (self.halted or self._breaker_open):
+            self._open_seconds += passed - max(0.0, min(now, self._closed_until) - self._now)
+        self._now = now
+        if now - self._limit_at >= max(1.0, self._attempt_seconds / max(1, self._attempts)):
+            self._adjust_limit(now)
+
+    @property
+    def open_seconds(self) -> float:
+        """Seconds so far during which neither halt, breaker nor Retry-After held; what retry budgets are spent in."""
+        return self._open_seconds
+
+    @property
+    def held(self) -> Held | None:
+        """What holds work back just now, None where nothing does or nothing waits."""
+        return self._held
+
+    def hold(self, held: Held | None) -> None:
+        """Say whether work waits, and for which stage: `held_seconds` grows by it until the next call."""
+        self._held = held
+
+    # ---- asking and answering
+
+    def blocker(self) -> tuple[Held | None, float]:
+        """What keeps the next request from starting now.
+
+        Returns:
+            (None, now) where it may start; else the stage and the time at which to ask again: `NEVER` where only an
+            answer (or a person) can change it.
+        """
+        now = self._now
+        if self.halted:
+            if self._probe is not None or not self._probing_possible:
+                return Held.HALT, NEVER
+            if now < self._probe_at:
+                return Held.HALT, self._probe_at
+        elif self._breaker_open:
+            if self._probe is not None:
+                return Held.BREAKER, NEVER
+            if now < self._breaker_until:
+                return Held.BREAKER, self._breaker_until
+        if now < self._closed_until:
+            return Held.RETRY_AFTER, self._closed_until
+        if self._interval:
+            at = self._arrival - (self._settings.burst_requests - 1) * self._interval
+            if at > now:
+                return Held.RATE, at
+        if self.in_flight >= self.limit:
+            self._limit_reached = True
+            return Held.CONCURRENCY, NEVER
+        return None, now
+
+    def start(self, ident: int) -> None:
+        """A request starts now; `blocker` has just said that it may."""
+        self.in_flight += 1
+        if self._interval:
+            self._arrival = max(self._arrival, self._now - _SLACK_SECONDS) + self._interval
+        if self.halted or self._breaker_open:
+            self._probe = ident
+
+    def finish(self, answer: Answer, verdict: Verdict) -> bool:
+        """A request has ended.
+
+        Returns:
+            True where delivery has just halted or just gone on: `halted` changed.
+        """
+        self.in_flight -= 1
+        probe = answer.send.ident == self._probe
+        if probe:
+            self._probe = None
+        if answer.retry_after is not None and verdict is Verdict.RETRY:
+            self._close(answer.retry_after)
+        self._count(answer, verdict)
+        was_halted = self.halted
+        self._judge_halt(verdict, probe=probe)
+        self._judge_breaker(verdict, probe=probe)
+        return self.halted != was_halted
+
+    def probe_now(self) -> None:
+        """The destination has changed: a halt's next probe is due at once."""
+        self._probe_at = self._now
+        self._probe_pause = _PROBE_FIRST_SECONDS
+
+    def stand_still(self, *, halted: bool) -> None:
+        """Halt until told otherwise, without probing (a person must look), or go on."""
+        self.halted = halted
+        self._probing_possible = not halted
+
+    # ---- the stages' own rules
+
+    def _close(self, seconds: float) -> None:
+        asked = min(max(seconds, 0.0), self._settings.retry_after_cap_seconds)
+        # All that wait share one moment to wake up; over replicas too. Jitter in proportion spreads it.
+        until = self._now + asked + self._random.uniform(0.0, min(asked, 30.0) * 0.1)
+        self._closed_until = max(self._closed_until, until)
+
+    def _judge_halt(self, verdict: Verdict, *, probe: bool) -> None:
+        if verdict is Verdict.HALT:
+            self._refusals += 1
+            if self.halted and self._probing_possible:
+                if probe:
+                    self._probe_at = self._now + self._probe_pause
+                    self._probe_pause = min(self._probe_pause * 2.0, _PROBE_CAP_SECONDS)
+            elif self._refusals >= _HALT_AFTER and not self.halted:
+                self.halted = True
+                self._probe_pause = _PROBE_FIRST_SECONDS * 2.0
+                self._probe_at = self._now + _PROBE_FIRST_SECONDS
+        elif verdict is Verdict.RETRY:
+            # It says nothing about the URL: a halt stays, its next probe comes as after a refusal.
+            if self.halted and probe:
+                self._probe_at = self._now + self._probe_pause
+        elif verdict is Verdict.DELIVERED or probe:
+            self._refusals = 0
+            if self.halted and self._probing_possible:
+                self.halted = False
+
+    def _judge_breaker(self, verdict: Verdict, *, probe: bool) -> None:
+        failed = verdict is Verdict.RETRY
+        if self._breaker_open:
+            if not failed and verdict is not Verdict.HALT:
+                self._breaker_open = False
+                self._breaker_pause = _BREAKER_FIRST_SECONDS
+                self._slots = [(0, 0)] * _BREAKER_SLOTS
+            elif probe:
+                self._breaker_pause = min(self._breaker_pause * 2.0, _BREAKER_CAP_SECONDS)
+                self._breaker_until = self._now + self._breaker_pause
+            return
+        slot = int(self._now // (_BREAKER_WINDOW_SECONDS / _BREAKER_SLOTS))
+        if slot != self._slot:
+            for passed in range(self._slot + 1, min(slot, self._slot + _BREAKER_SLOTS) + 1):
+                self._slots[passed % _BREAKER_SLOTS] = (0, 0)
+            self._slot = slot
+        attempts, failures = self._slots[slot % _BREAKER_SLOTS]
+        self._slots[slot % _BREAKER_SLOTS] = (attempts + 1, failures + failed)
+        if failed:
+            attempts = sum(a for a, _ in self._slots)
+            failures = sum(f for _, f in self._slots)
+            if attempts >= _BREAKER_MIN_ATTEMPTS and failures >= attempts * _BREAKER_SHARE:
+                self._breaker_open = True
+                self._breaker_until = self._now + self._breaker_pause
+
+    def _count(self, answer: Answer, verdict: Verdict) -> None:
+        self._attempts += 1
+        self._attempt_seconds += answer.seconds
+        if verdict is Verdict.RETRY:
+            pressed = answer.failure is not FailureKind.DNS if answer.failure else answer.status in PRESSURE
+            self._pressed += pressed
+
+    def _adjust_limit(self, now: float) -> None:
+        if self._attempts >= _PRESSURE_MIN_ATTEMPTS and self._pressed > _PRESSURE_SHARE * self._attempts:
+            self.limit = max(1, math.floor(self.limit * _DECREASE))
+        elif self._limit_reached and self.limit < self.maximum:
+            self.limit = min(self.maximum, self.limit + max(1, self.limit // 10))
+        self._limit_at = now
+        self._attempts = self._pressed = 0
+        self._attempt_seconds = 0.0
+        self._limit_reached = False

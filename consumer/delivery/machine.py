@@ -1,0 +1,490 @@
+"""The machine: ``handle(event, now) -> actions``. It decides what is sent when, and which offset may be committed.
+
+Theory of operation
+    A polled record opens its offset in its partition's ledger. Its skips end at once; its rejects become dead letters;
+    its posts join their lanes. The first of each lane is ready; while the gate is open, ready deliveries become
+    requests.
+    An answer ends its deliveries, parks them until their retry time, or halves their batch. A record whose deliveries
+    have all ended is done: its offset is closed in the ledger, which says what may be committed. Each turn ends with
+    what follows from the state and is not stored anywhere: which partitions are to be paused, whether a commit is due,
+    which of the revoked partitions can be let go, and when to be called again.
+
+Promise
+    An offset is passed only when its record is done, in the current assignment; a dead letter counts only once the
+    broker has acknowledged it. Completions of a partition that was given up find ``alive`` false and change nothing.
+
+The machine does no I/O, reads no clock and draws no randomness but the injected one: the simulator and the service are
+two drivers of the same code.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from consumer.delivery.dead_letters import DeadLetters
+from consumer.delivery.dispatch import BatchSettings, Dispatcher, Request
+from consumer.delivery.gate import NEVER, Gate, GateSettings
+from consumer.delivery.halt import HaltReason
+from consumer.delivery.ledger import Ledger
+from consumer.delivery.messages import (
+    Action,
+    Assigned,
+    Commit,
+    Committed,
+    Completed,
+    DeadLetter,
+    DeadLettersWritten,
+    DestinationChanged,
+    Event,
+    HaltChanged,
+    Lost,
+    Partition,
+    Pause,
+    Polled,
+    Position,
+    Record,
+    Release,
+    Reset,
+    Revoking,
+    ShareChanged,
+    Stop,
+    Tick,
+    Timer,
+)
+from consumer.delivery.offset_map import decode
+from consumer.delivery.partition import ELAPSED_COMMIT_SECONDS, Delivery, OpenRecord, PartitionState
+from consumer.delivery.retry import RetryPolicy, Verdict
+from consumer.delivery.snapshot import PartitionView, Snapshot, Stats
+from consumer.outcomes import DeliverReason, Post, Skip, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from random import Random
+
+    from consumer.delivery.messages import Answer
+    from consumer.outcomes import DecodeReason, RejectReason
+
+_RESUME_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """Everything that the machine can be told.
+
+    Attributes:
+        buffer_bytes: records in memory, the client's own queue not included.
+        commit_interval_seconds: between two commits.
+        halt_ratio: of the guard over dead letters.
+    """
+
+    gate: GateSettings = field(default_factory=GateSettings)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    batch: BatchSettings = field(default_factory=BatchSettings)
+    buffer_bytes: int = 25_165_824
+    commit_interval_seconds: float = 1.0
+    halt_ratio: float = 0.5
+
+
+class Machine:
+    """See the module. One instance a process; not safe to call from two threads."""
+
+    def __init__(self, settings: DeliverySettings, random: Random, now: float) -> None:
+        self._settings = settings
+        self._random = random
+        self._now = now
+        self._out: list[Action] = []
+        self._stats = Stats()
+        self._gate = Gate(settings.gate, random, now)
+        self._dispatcher = Dispatcher(settings.batch, self._gate, self._stats, self._out, now)
+        self._dead_letters = DeadLetters(settings.halt_ratio, self._out)
+        self._partitions: dict[Partition, PartitionState] = {}
+        self._revoking: list[PartitionState] = []
+        self._halts: dict[HaltReason, str] = {}
+        self._stopping = False
+        self._letters = 0
+        self._last_delivered_at = -NEVER
+        self._commit_at = now
+        self._commit_under_way = False
+        self._paused: frozenset[Partition] = frozenset()
+        self._timer = NEVER
+        self._handlers: dict[type, Callable[..., None]] = {
+            Polled: self._on_polled,
+            Completed: self._on_completed,
+            DeadLettersWritten: self._on_dead_letters_written,
+            Committed: self._on_committed,
+            Assigned: self._on_assigned,
+            Revoking: self._on_revoking,
+            Lost: self._on_lost,
+            ShareChanged: lambda event: self._gate.set_share(event.share),
+            DestinationChanged: lambda _: self._gate.probe_now(),
+            Tick: lambda _: None,
+            Reset: lambda _: self._on_reset(),
+            Stop: lambda _: self._on_stop(),
+        }
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Take in what happened and say what to do, in order.
+
+        Args:
+            event: what happened.
+            now: monotonic seconds, not below the last call's.
+        """
+        self._now = max(now, self._now)
+        self._gate.advance(self._now)
+        self._handlers[type(event)](event)
+        if self._stopping:
+            self._gate.hold(None)
+        else:
+            self._dispatcher.run(self._now)
+        self._dead_letters.run(self._now)
+        self._release()
+        self._commit()
+        self._pause()
+        self._set_timer()
+        actions = self._out[:]
+        self._out.clear()
+        return actions
+
+    # ---- partitions come and go
+
+    def _on_assigned(self, event: Assigned) -> None:
+        self._stats.rebalances["assigned"] += 1
+        for partition, position in event.positions.items():
+            restored = decode(position.offset, position.metadata)
+            if restored.ignored:
+                self._stats.maps_ignored[restored.ignored] += 1
+            ledger = Ledger(position.offset, restored)
+            elapsed = float(restored.elapsed_seconds)
+            self._partitions[partition] = PartitionState(partition, ledger, position, elapsed, self._now)
+        self._gate.set_share(event.share)
+
+    def _on_revoking(self, event: Revoking) -> None:
+        self._stats.rebalances["revoked"] += 1
+        for partition in event.partitions:
+            state = self._partitions.get(partition)
+            if state is not None:
+                state.deadline = event.deadline
+                self._revoking.append(state)
+        if not self._revoking:
+            self._out.append(Release({}))
+
+    def _on_lost(self, event: Lost) -> None:
+        self._stats.rebalances["lost"] += 1
+        for partition in event.partitions:
+            state = self._partitions.get(partition)
+            if state is not None:
+                self._give_up(state)
+
+    def _release(self) -> None:
+        """Let revoked partitions go together, once nothing of them is under way or their time is up."""
+        revoking = self._revoking
+        if not revoking:
+            return
+        if any(state.in_flight and self._now < (state.deadline or 0.0) for state in revoking):
+            return
+        positions: dict[Partition, Position] = {}
+        for state in revoking:
+            positions[state.partition] = self._position(state)
+            self._give_up(state)
+        self._revoking = []
+        self._out.append(Release(positions))
+
+    def _give_up(self, state: PartitionState) -> None:
+        state.alive = False
+        self._partitions.pop(state.partition, None)
+        self._stats.gap_offsets += state.ledger.restored_holes_closed
+        for (mapping, event_type), number in state.unended.items():
+            if number:
+                self._stats.ended[mapping, event_type, "released", ""] += number
+        # What was not sent goes with it; requests under way keep their permits until they end.
+        self._dispatcher.forget_given_up()
+        self._dead_letters.forget_given_up()
+
+    def _on_stop(self) -> None:
+        self._stopping = True
+
+    # ---- records come in
+
+    def _on_polled(self, event: Polled) -> None:
+        stats, partitions = self._stats, self._partitions
+        stats.records += len(event.records)
+        for record in event.records:
+            state = partitions.get(record.partition)
+            if state is None:
+                stats.stale += 1
+            elif state.ledger.poll(record.offset):
+                self._take_in(state, record)
+            else:
+                stats.already_done += 1
+
+    def _take_in(self, state: PartitionState, record: Record) -> None:
+        stats = self._stats
+        opened: OpenRecord | None = None
+        for plan in record.planned:
+            key = (plan.mapping, plan.event_type)
+            stats.planned[key] += 1
+            if isinstance(plan, Skip):
+                stats.ended[plan.mapping, plan.event_type, "skipped", plan.reason] += 1
+                self._dead_letters.guard.count(failure=False)
+                continue
+            if opened is None:
+                unended = sum(not isinstance(p, Skip) for p in record.planned)
+                opened = state.admit(record, unended, self._now, self._gate.open_seconds)
+            state.unended[key] += 1
+            delivery = Delivery(opened, plan)
+            if isinstance(plan, Post):
+                if state.join_lane(delivery, plan.lane):
+                    self._dispatcher.ready(delivery, self._now)
+            else:
+                detail = "; ".join(f"{error.field}: {error.message}" for error in plan.errors)
+                self._dead_letter(delivery, plan.stage, plan.reason, detail=detail)
+        if opened is None:
+            state.ledger.done(record.offset)
+
+    # ---- answers come back
+
+    def _on_completed(self, event: Completed) -> None:
+        for answer in event.answers:
+            self._on_answer(answer, event.unix_ms)
+
+    def _on_answer(self, answer: Answer, unix_ms: int) -> None:
+        stats = self._stats
+        verdict = self._settings.retry.verdict(answer.status, answer.failure, len(answer.send.bodies))
+        what = answer.failure.value if answer.failure is not None else str(answer.status)
+        stats.attempts[verdict.value, what] += 1
+        stats.attempt_seconds.observe(answer.seconds)
+        if self._gate.finish(answer, verdict):
+            self._set_halt(HaltReason.WEBHOOK_REFUSED, what if self._gate.halted else None)
+        request = self._dispatcher.answered(answer)
+        deliveries = request.deliveries
+        if not deliveries:
+            return
+        if verdict is Verdict.DELIVERED:
+            self._last_delivered_at = self._now
+            for delivery in deliveries:
+                if unix_ms and delivery.of.record.timestamp_ms:
+                    stats.delivery_seconds.observe((unix_ms - delivery.of.record.timestamp_ms) / 1000.0)
+                self._end(delivery, "delivered", "")
+        elif verdict is Verdict.REJECT:
+            for delivery in deliveries:
+                self._refuse(delivery, DeliverReason.HTTP_REJECTED, answer)
+        elif verdict is Verdict.BISECT and len(deliveries) > 1:
+            middle = len(deliveries) // 2
+            self._dispatcher.again((Request(deliveries[:middle]), Request(deliveries[middle:])))
+        elif verdict is Verdict.BISECT:
+            # The others left it while it was under way, so nobody knows whose fault it was: once more, alone.
+            self._dispatcher.again((Request(deliveries),))
+        else:
+            self._retry(request, answer, what)
+
+    def _retry(self, request: Request, answer: Answer, what: str) -> None:
+        policy = self._settings.retry
+        if self._now - self._last_delivered_at <= policy.outage_seconds:
+            waiting = []
+            for delivery in request.deliveries:
+                if self._budget_spent(delivery):
+                    self._refuse(delivery, DeliverReason.RETRY_BUDGET_SPENT, answer)
+                else:
+                    waiting.append(delivery)
+            request.deliveries = waiting
+        if request.deliveries:
+            self._stats.retries[what] += 1
+            at = self._now + policy.delay(request.attempts, self._random)
+            self._dispatcher.park(request, answer.send.ident, at)
+
+    def _budget_spent(self, delivery: Delivery) -> bool:
+        first = delivery.of.first_attempt
+        return first is not None and self._gate.open_seconds - first >= self._settings.retry.budget_seconds
+
+    def _end(self, delivery: Delivery, outcome: str, reason: str) -> None:
+        """A delivery has ended: count it, hand its lane on, close its record's offset with its last one."""
+        opened, plan = delivery.of, delivery.plan
+        owner = opened.owner
+        owner.unended[plan.mapping, plan.event_type] -= 1
+        self._stats.ended[plan.mapping, plan.event_type, outcome, reason] += 1
+        if isinstance(plan, Post):
+            following = owner.leave_lane(delivery, plan.lane)
+            if following is not None:
+                self._dispatcher.ready(following, self._now)
+            self._dead_letters.guard.count(failure=outcome == "dead_lettered")
+        else:
+            self._dead_letters.guard.count(failure=plan.stage is Stage.DECODE)
+        opened.remaining -= 1
+        if not opened.remaining:
+            owner.finish(opened)
+
+    # ---- dead letters
+
+    def _refuse(self, delivery: Delivery, reason: DeliverReason, answer: Answer) -> None:
+        self._dead_letter(delivery, Stage.DELIVER, reason, answer=answer)
+
+    def _dead_letter(
+        self,
+        delivery: Delivery,
+        stage: Stage,
+        reason: RejectReason | DecodeReason | DeliverReason,
+        *,
+        detail: str = "",
+        answer: Answer | None = None,
+    ) -> None:
+        self._letters += 1
+        record = delivery.of.record
+        letter = DeadLetter(
+            ident=self._letters,
+            partition=record.partition,
+            offset=record.offset,
+            source=record.source,
+            stage=stage,
+            reason=reason,
+            mapping=delivery.plan.mapping,
+            detail=detail,
+            status=answer.status if answer is not None else 0,
+            excerpt=answer.excerpt if answer is not None else "",
+            attempts=answer.send.attempt if answer is not None else 0,
+        )
+        if not self._dead_letters.add(delivery, letter):
+            self._gate.stand_still(halted=True)
+            self._set_halt(HaltReason.DEAD_LETTER_RATIO, f"{stage.value}: {reason.value}")
+
+    def _on_dead_letters_written(self, event: DeadLettersWritten) -> None:
+        for letter in event.acknowledged:
+            delivery = self._dead_letters.acknowledged(letter)
+            if delivery is None:
+                self._stats.stale += 1
+            else:
+                self._end(delivery, "dead_lettered", letter.reason.value)
+        if event.acknowledged:
+            self._set_halt(HaltReason.DEAD_LETTER_UNAVAILABLE, None)
+        for letter in event.failed:
+            self._stats.dead_letter_failures += 1
+            self._dead_letters.failed(letter, self._now)
+            self._set_halt(HaltReason.DEAD_LETTER_UNAVAILABLE, "")
+
+    def _on_reset(self) -> None:
+        if HaltReason.DEAD_LETTER_RATIO in self._halts:
+            self._set_halt(HaltReason.DEAD_LETTER_RATIO, None)
+            self._gate.stand_still(halted=False)
+        self._dead_letters.reset()
+
+    def _set_halt(self, reason: HaltReason, detail: str | None) -> None:
+        """Halt for a reason, or (``None``) no longer."""
+        if detail is None:
+            if self._halts.pop(reason, None) is None:
+                return
+        elif reason in self._halts:
+            return
+        else:
+            self._halts[reason] = detail
+        first = next(iter(self._halts.items()), None)
+        self._out.append(HaltChanged(*first) if first else HaltChanged(None))
+
+    # ---- commits
+
+    def _position(self, state: PartitionState) -> Position:
+        position, whole = state.position(self._gate.open_seconds)
+        self._stats.maps_left_out += not whole
+        return position
+
+    def _commit(self) -> None:
+        """Commit what has changed, one commit at a time."""
+        if self._commit_under_way or self._now < self._commit_at or self._revoking:
+            return
+        self._commit_at = self._now + self._settings.commit_interval_seconds
+        positions: dict[Partition, Position] = {}
+        for state in self._partitions.values():
+            if state.changed or (state.stuck and self._now - state.stamped_at >= ELAPSED_COMMIT_SECONDS):
+                positions[state.partition] = self._position(state)
+                state.committing(self._now)
+        if positions:
+            self._commit_under_way = True
+            self._out.append(Commit(positions))
+
+    def _on_committed(self, event: Committed) -> None:
+        self._commit_under_way = False
+        self._stats.commits["ok" if event.ok else "failed"] += 1
+        if not event.ok:
+            self._commit_at = self._now + self._settings.commit_interval_seconds
+        for partition, position in event.positions.items():
+            state = self._partitions.get(partition)
+            if state is not None:
+                state.committed_at(position, ok=event.ok)
+
+    # ---- what follows from the state
+
+    def _pause(self) -> None:
+        """Pause the partitions whose share of the memory is full, or whose map could not take more; all in a halt."""
+        if self._halts or self._stopping:
+            wanted = frozenset(self._partitions)
+        elif not self._partitions:
+            wanted = frozenset()
+        else:
+            share = self._settings.buffer_bytes / len(self._partitions)
+            for state in self._partitions.values():
+                limit = share * _RESUME_SHARE if state.paused else share
+                state.paused = state.buffered_bytes >= limit or not state.ledger.admits()
+            wanted = frozenset(p for p, state in self._partitions.items() if state.paused)
+        if wanted != self._paused:
+            self._paused = wanted
+            self._out.append(Pause(wanted))
+
+    def _set_timer(self) -> None:
+        at = self._dead_letters.wake_at
+        if not self._stopping:
+            at = min(at, self._dispatcher.wake_at)
+        for state in self._revoking:
+            at = min(at, state.deadline or at)
+        if not self._commit_under_way and self._partitions:
+            at = min(at, self._commit_at)
+        if at != self._timer and at < NEVER:
+            self._out.append(Timer(at))
+        self._timer = at
+
+    # ---- what can be seen
+
+    def snapshot(self) -> Snapshot:
+        """The machine as it stands, for metrics and the status page."""
+        in_progress: dict[str, int] = defaultdict(int)
+        for state in self._partitions.values():
+            for (mapping, _), number in state.unended.items():
+                in_progress[mapping] += number
+        self._stats.gate_seconds.update({held.value: s for held, s in self._gate.held_seconds.items()})
+        held = self._gate.held
+        return Snapshot(
+            state="stopping" if self._stopping else "halted" if self._halts else "running",
+            halt_reason=next((reason.value for reason in self._halts), ""),
+            held_by=held.value if held is not None else "",
+            stats=self._stats,
+            in_progress=dict(in_progress),
+            waiting=self._dispatcher.waiting,
+            parked=self._dispatcher.parked,
+            in_flight=self._gate.in_flight,
+            concurrency_limit=self._gate.limit,
+            rate_per_second=self._gate.rate_per_second,
+            dead_letters_pending=self._dead_letters.waiting,
+            partitions=self._views(self._partitions.values()),
+        )
+
+    def _views(self, states: Iterable[PartitionState]) -> Sequence[PartitionView]:
+        views = []
+        for state in states:
+            oldest = next(iter(state.open.values()), None)
+            views.append(
+                PartitionView(
+                    partition=state.partition,
+                    committed=state.committed.offset,
+                    position=state.ledger.cursor,
+                    incomplete=len(state.open),
+                    buffered_bytes=state.buffered_bytes,
+                    oldest_age_seconds=self._now - oldest.polled_at if oldest else 0.0,
+                    paused=state.partition in self._paused,
+                    map_chars=state.map_chars,
+                )
+            )
+        return views
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is under way, waiting or to be committed: what a drain and the demo wait for."""
+        return not any(state.open or state.changed for state in self._partitions.values())

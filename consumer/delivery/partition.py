@@ -1,0 +1,173 @@
+"""What the machine holds of one assigned partition: its ledger, its lanes and the records that are not done.
+
+Lanes
+    Deliveries of one lane (action and customer, or contact) follow each other. A lane is a linked list through its
+    deliveries: the first is ready, parked or under way, each knows the next, and ``lanes`` has the last. Joining and
+    leaving a lane cost one dictionary operation, a lane that is empty costs nothing, and a failing head holds back its
+    own lane alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from consumer.delivery.messages import Position
+from consumer.delivery.offset_map import MAX_CHARS
+
+if TYPE_CHECKING:
+    from consumer.delivery.ledger import Ledger
+    from consumer.delivery.messages import Partition, Record
+    from consumer.outcomes import Post, Reject
+
+OVERHEAD_BYTES = 700
+"""What a record costs in memory beside its bytes: the client's message, the event's objects, its deliveries."""
+
+ELAPSED_COMMIT_SECONDS = 60.0
+"""How often a stuck partition is committed again, so that the age of its oldest event survives a restart."""
+
+
+class OpenRecord:
+    """A record with deliveries that have not ended."""
+
+    __slots__ = ("first_attempt", "owner", "polled_at", "record", "remaining")
+
+    def __init__(self, owner: PartitionState, record: Record, remaining: int, polled_at: float) -> None:
+        self.owner = owner
+        self.record = record
+        self.remaining = remaining
+        self.polled_at = polled_at
+        self.first_attempt: float | None = None
+        """Open-gate seconds at the first attempt of any of its deliveries, None before it."""
+
+
+class Delivery:
+    """One delivery that has not ended: a post in its lane, or a reject on its way to the dead-letter topic."""
+
+    __slots__ = ("following", "of", "plan")
+
+    def __init__(self, of: OpenRecord, plan: Post | Reject) -> None:
+        self.of = of
+        self.plan = plan
+        self.following: Delivery | None = None
+
+
+class PartitionState:
+    """One partition in one assignment. ``alive`` ends with it: completions for a dead one are ignored (the fence)."""
+
+    __slots__ = (
+        "_committed_changes",
+        "_committing_changes",
+        "alive",
+        "buffered_bytes",
+        "committed",
+        "deadline",
+        "in_flight",
+        "lanes",
+        "ledger",
+        "map_chars",
+        "open",
+        "partition",
+        "paused",
+        "restored_elapsed",
+        "stamped_at",
+        "unended",
+    )
+
+    def __init__(self, partition: Partition, ledger: Ledger, committed: Position, elapsed: float, now: float) -> None:
+        self.partition = partition
+        self.ledger = ledger
+        self.committed = committed
+        self.restored_elapsed = elapsed
+        """Open-gate seconds that the record at the committed offset has been tried for before this assignment."""
+        self.stamped_at = now
+        """When it was last committed."""
+        self._committed_changes = self._committing_changes = ledger.changes
+        self.alive = True
+        self.deadline: float | None = None
+        """When it must be released: set while it is being revoked."""
+        self.paused = False
+        self.in_flight = 0
+        self.buffered_bytes = 0
+        self.map_chars = len(committed.metadata)
+        self.open: dict[int, OpenRecord] = {}
+        self.lanes: dict[str, Delivery] = {}
+        self.unended: dict[tuple[str, str], int] = defaultdict(int)
+        """Deliveries planned and not ended, by (mapping, event type)."""
+
+    @property
+    def sends(self) -> bool:
+        """Whether requests may be started for it."""
+        return self.alive and self.deadline is None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the ledger says more than the last acknowledged commit."""
+        return self.ledger.changes != self._committed_changes
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the record at the committable offset has been tried."""
+        oldest = self.open.get(self.ledger.base)
+        return oldest is not None and oldest.first_attempt is not None
+
+    def committing(self, now: float) -> None:
+        """A commit of it is under way."""
+        self.stamped_at = now
+        self._committing_changes = self.ledger.changes
+
+    def committed_at(self, position: Position, *, ok: bool) -> None:
+        """The commit under way has ended."""
+        if ok:
+            self.committed = position
+            self._committed_changes = self._committing_changes
+
+    def admit(self, record: Record, remaining: int, now: float, open_seconds: float) -> OpenRecord:
+        """Take in a record whose offset the ledger has just opened."""
+        opened = OpenRecord(self, record, remaining, now)
+        if record.offset == self.committed.offset and self.restored_elapsed:
+            opened.first_attempt = open_seconds - self.restored_elapsed
+        self.open[record.offset] = opened
+        self.buffered_bytes += record.size + OVERHEAD_BYTES
+        return opened
+
+    def finish(self, opened: OpenRecord) -> None:
+        """A record's last delivery has ended."""
+        offset = opened.record.offset
+        del self.open[offset]
+        self.buffered_bytes -= opened.record.size + OVERHEAD_BYTES
+        self.ledger.done(offset)
+
+    def join_lane(self, delivery: Delivery, lane: str) -> bool:
+        """Queue a delivery behind those of its lane.
+
+        Returns:
+            True where it is the first: it may be sent.
+        """
+        last = self.lanes.get(lane)
+        self.lanes[lane] = delivery
+        if last is None:
+            return True
+        last.following = delivery
+        return False
+
+    def leave_lane(self, delivery: Delivery, lane: str) -> Delivery | None:
+        """A lane's first delivery has ended; the next one, which may be sent now, or None."""
+        following = delivery.following
+        if following is None:
+            del self.lanes[lane]
+        return following
+
+    def oldest_elapsed(self, open_seconds: float) -> int:
+        """Whole open-gate seconds that the record at the committable offset has been tried for."""
+        oldest = self.open.get(self.ledger.base)
+        if oldest is None or oldest.first_attempt is None:
+            return int(self.restored_elapsed) if self.ledger.base == self.committed.offset else 0
+        return max(0, int(open_seconds - oldest.first_attempt))
+
+    def position(self, open_seconds: float) -> tuple[Position, bool]:
+        """What to commit, and whether the map is in it."""
+        metadata, whole = self.ledger.metadata(self.oldest_elapsed(open_seconds))
+        assert len(metadata) <= MAX_CHARS
+        self.map_chars = len(metadata)
+        return Position(self.ledger.base, metadata), whole
