@@ -23,6 +23,9 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 _MAX_NODES: Final = 200_000
 """Bounds what aliases can unfold to ("billion laughs")."""
 
+_MAX_PATH: Final = 2_000
+"""Bounds the paths within an alias to its own parent, which have no end."""
+
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
@@ -72,8 +75,8 @@ def parse_document(text: str) -> Document:
     """
     if len(text) > MAX_BYTES:
         raise ConfigurationError([Problem("(file)", f"is larger than {MAX_BYTES} characters; is it the right file?")])
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return Document(data=None)
@@ -90,8 +93,6 @@ def parse_document(text: str) -> Document:
     except (yaml.YAMLError, ValueError, RecursionError):
         message = "is not valid YAML; it must be UTF-8 text without control characters"
         raise ConfigurationError([Problem("(file)", message)]) from None
-    finally:
-        loader.dispose()
 
 
 def _walk(root: yaml.Node) -> tuple[dict[str, int], list[Problem]]:
@@ -102,7 +103,7 @@ def _walk(root: yaml.Node) -> tuple[dict[str, int], list[Problem]]:
     while todo:
         path, node = todo.pop()
         lines[path] = node.start_mark.line + 1
-        if len(lines) > _MAX_NODES:
+        if len(lines) > _MAX_NODES or len(path) > _MAX_PATH:
             raise ConfigurationError([Problem("(file)", "unfolds to too many values; use fewer aliases (*name)")])
         if isinstance(node, yaml.SequenceNode):
             todo.extend((join_path(path, index), item) for index, item in enumerate(node.value))
@@ -118,6 +119,5 @@ def _walk(root: yaml.Node) -> tuple[dict[str, int], list[Problem]]:
                     message = f"stands twice (first in line {seen[name]}); remove one"
                     problems.append(Problem(inner, message, line))
                 seen.setdefault(name, line)
-                if len(inner) < 4096:  # an alias to its own parent has paths without end
-                    todo.append((inner, value))
+                todo.append((inner, value))
     return lines, problems

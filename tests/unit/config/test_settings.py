@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from consumer.config.owned import OWNED
 from consumer.config.settings import (
     BatchFormat,
     Envelope,
@@ -147,10 +148,8 @@ def test_the_environment_can_say_it_all():
 
 @pytest.mark.parametrize("text", ["2026-01-31T00:00:00Z", "2026-01-31T01:00:00+01:00"])
 def test_a_time_in_yaml_stays_what_was_written(load, text):
-    settings = load(
-        "kafka: {bootstrap_servers: b, topics: [t], start_from: %s}\ndestination: {webhook_url: '%s'}\n"
-        "dead_letter: {topic: d}" % (text, URL)
-    )
+    kafka = f"kafka: {{bootstrap_servers: b, topics: [t], start_from: {text}}}"
+    settings = load(f"{kafka}\ndestination: {{webhook_url: '{URL}'}}\ndead_letter: {{topic: d}}")
     assert settings.kafka.start_from == datetime(2026, 1, 31, tzinfo=UTC)
 
 
@@ -191,3 +190,99 @@ http: 7
     assert found["dead_letter.topic"][0] == 12
     lines = [problem.line for problem in caught.value.problems if problem.line]
     assert lines == sorted(lines)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "says"),
+    [
+        ({"kafka": {"start_from": "2026-01-31T00:00:00"}}, "kafka.start_from", "time without a zone"),
+        ({"kafka": {"start_from": 7}}, "kafka.start_from", "must be earliest, latest"),
+        ({"kafka": {"topics": []}}, "kafka.topics", "at least 1"),
+        ({"kafka": {"topics": "segment"}}, "kafka.topics", "it must be a list"),
+        ({"kafka": {"topics": ["a b"]}}, "kafka.topics[0]", "must be a topic's name"),
+        ({"kafka": {"topics": ["a", "a"]}}, "kafka.topics[1]", "stands twice"),
+        ({"kafka": {"topics": ["^segment-.*"]}}, "kafka.topics[0]", "matches dead_letter.topic"),
+        ({"kafka": {"topics": [r"^segment-events\.chartmogul.+$"]}}, "kafka.topics[0]", "matches dead_letter.topic"),
+        ({"kafka": {"topics": ["segment-events.chartmogul.dlq"]}}, "dead_letter.topic", "is also kafka.topics[0]"),
+        ({"kafka": {"buffer_bytes": 1}}, "kafka.buffer_bytes", "at least 1048576"),
+        ({"kafka": {"buffer_bytes": True}}, "kafka.buffer_bytes", "it must be a whole number"),
+        ({"kafka": {"commit_interval_seconds": float("nan")}}, "kafka.commit_interval_seconds", "must be"),
+        ({"kafka": {"properties": {"log_cb": "x"}}}, "kafka.properties.log_cb", "callback"),
+        ({"kafka": {"properties": {"ssl.ca": ["x"]}}}, "kafka.properties.ssl.ca", "must be text"),
+        ({"source": {"format": "jsno"}}, "source.format", "did you mean json?"),
+        ({"destination": {"ca_file": "/nowhere/ca.pem"}}, "destination.ca_file", "is no file"),
+        ({"destination": {"timeout_seconds": 0}}, "destination.timeout_seconds", "at least 0.1"),
+        ({"destination": {"allow_http": "yes"}}, "destination.allow_http", "must be true or false"),
+        ({"delivery": {"requests_per_second": 0}}, "delivery.requests_per_second", "more than 0"),
+        ({"delivery": {"retry": {"base_seconds": 9, "cap_seconds": 3}}}, "delivery.retry.cap_seconds", "at least"),
+        ({"delivery": {"batch": {"formt": "array"}}}, "delivery.batch.formt", "did you mean format?"),
+        ({"dead_letter": {"topic": ""}}, "dead_letter.topic", "must not be empty"),
+        ({"dead_letter": {"topic": ".."}}, "dead_letter.topic", "must be a topic's name"),
+        ({"dead_letter": {"halt_ratio": 1.1}}, "dead_letter.halt_ratio", "at most 1"),
+        ({"dead_letter": {"skip_reasons": ["mapping"]}}, "dead_letter.skip_reasons[0]", "did you mean mapping_error?"),
+        ({"http": {"port": 65_536}}, "http.port", "at most 65535"),
+        ({"log": {"level": "inf"}}, "log.level", "did you mean info?"),
+        ({"kafak": {}}, "kafak", "did you mean kafka?"),
+    ],
+)
+def test_a_mistake_says_where_and_what_is_allowed(problems, changes, path, says):
+    found = problems(changes)
+    assert [path] == list(found)
+    assert says in found[path]
+
+
+@pytest.mark.parametrize("topics", [["^events"], ["^(segment|other).*$"], ["^segment-events$"], ["^.*\\.raw$"]])
+def test_patterns_that_do_not_surely_match_the_dead_letters_are_let_through(load, topics):
+    assert load({"kafka": {"topics": topics}}).kafka.topics == tuple(topics)
+
+
+@pytest.mark.parametrize("name", sorted(OWNED))
+def test_owned_properties_are_refused_by_name(problems, name):
+    assert OWNED[name] in problems({"kafka": {"properties": {name: "x"}}})[f"kafka.properties.{name}"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "says"),
+    [
+        ("KAFKA__GROUPID", "did you mean group_id?"),
+        ("KAFAK__GROUP_ID", "did you mean kafka?"),
+        ("KAFKA", "CHARTMOGUL_CONSUMER_KAFKA__GROUP_ID"),
+        ("HTTP__PORT__X", "has no parts"),
+        ("WEBHOOK_URL", "is no setting"),
+    ],
+)
+def test_an_unknown_variable_is_named_without_its_value(problems, variable, says):
+    found = problems(None, **{variable: "CANARY"})
+    assert says in found[f"CHARTMOGUL_CONSUMER_{variable}"]
+
+
+def test_a_mistake_from_the_environment_names_the_variable(problems):
+    found = problems(None, HTTP__PORT="CANARY", KAFKA__TOPICS="a b,c")
+    assert found["http.port"] == "is text; it must be a whole number (from CHARTMOGUL_CONSUMER_HTTP__PORT)"
+    assert "(from CHARTMOGUL_CONSUMER_KAFKA__TOPICS)" in found["kafka.topics[0]"]
+
+
+def test_an_empty_file_says_what_is_required(problems):
+    assert set(problems("")) == {
+        "kafka.bootstrap_servers",
+        "kafka.topics",
+        "kafka.start_from",
+        "destination.webhook_url",
+        "dead_letter.topic",
+    }
+
+
+@pytest.mark.parametrize("text", ["- a", "text", "7"])
+def test_a_file_that_is_no_mapping(problems, text):
+    assert "must be a mapping" in problems(text)["(file)"]
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_settings(tmp_path / "none.yaml", {})
+
+
+def test_a_file_that_is_no_text(tmp_path):
+    (tmp_path / "settings.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match="not UTF-8"):
+        load_settings(tmp_path / "settings.yaml", {})
