@@ -5,7 +5,10 @@ Must never do I/O: a schema that is not there yet is a value (`SchemaUnavailable
 again. Must never raise, and never say in a message what an event contains.
 """
 
-from consumer.kafka.decode.decoder import Decoded, Decoder, Event
+from consumer.kafka.decode.decoder import FORMATS, Decoded, Decoder, Event
+from consumer.kafka.decode.envelopes import PRESETS
+from consumer.kafka.decode.fallbacks import Fallbacks
 from consumer.kafka.decode.limits import DecodeLimits
+from consumer.kafka.decode.normalise import Normalise
 
-__all__ = ["DecodeLimits", "Decoded", "Decoder", "Event"]
+__all__ = ["FORMATS", "PRESETS", "DecodeLimits", "Decoded", "Decoder", "Event", "Fallbacks", "Normalise"]

@@ -42,6 +42,11 @@ def parse_json(text: bytes, limits: DecodeLimits) -> Any:
     return value
 
 
+def parse_text(text: str, limits: DecodeLimits) -> Any:
+    """As `parse_json`, of JSON that was itself a JSON string; a lone surrogate in it reads as its escape does."""
+    return parse_json(text.encode("utf-8", "backslashreplace"), limits)
+
+
 def may_be_deep(text: bytes, depth: int) -> bool:
     """Whether there are more opening brackets than ``depth``; those within strings count, which only costs a look.
 

@@ -34,15 +34,17 @@ class DecodeLimits:
         max_depth: objects and arrays within each other, the event itself included; at most 200.
         max_keys: keys of all objects together. Segment takes 10,000 properties an event.
         max_string_chars: of one string, key or value.
+        max_events: of one record, in a batch. Segment takes 2,500.
     """
 
     max_record_bytes: int = 1_048_576
     max_depth: int = 64
     max_keys: int = 20_000
     max_string_chars: int = 262_144
+    max_events: int = 2_500
 
     def __post_init__(self) -> None:
-        for name in ("max_record_bytes", "max_depth", "max_keys", "max_string_chars"):
+        for name in ("max_record_bytes", "max_depth", "max_keys", "max_string_chars", "max_events"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
         if self.max_depth > MAX_DEPTH_ALLOWED:
