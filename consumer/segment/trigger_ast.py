@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from consumer.errors import ConsumerError
-from consumer.segment.trigger_js import OBJECT_MEMBERS, number_text, to_number
+from consumer.segment.js import from_units, number_text, to_number
+from consumer.segment.js_member import OBJECT_MEMBERS
 from consumer.segment.trigger_tokens import (
     END_OF_TEXT,
     LexerError,
     Token,
     TokenType,
-    from_units,
     tokenize,
 )
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from enum import Flag
 
 from consumer.segment.trigger_ast import Condition, Field, Group, Hole, Node, text_of
-from consumer.segment.trigger_match import operator_test
-from consumer.segment.trigger_tokens import to_units
+from consumer.segment.trigger_match import is_pathless, operator_test
 
 _OTHER = None
 """Any value of ``type`` which the trigger does not mention, numbers and nothing at all included."""
@@ -70,8 +69,7 @@ def _joined(children: tuple[Node, ...], event_type: str | None, ends: _May) -> _
 
 def _condition(condition: Condition, event_type: str | None) -> _May:
     if condition.field is not Field.TYPE:
-        pathless = condition.path and not set(to_units(condition.path)) - set(".[]")
-        return _May.FAIL if pathless else _UNKNOWN
+        return _May.FAIL if is_pathless(condition) else _UNKNOWN
     test = operator_test(condition)
     if test is None:
         return _May.FALSE

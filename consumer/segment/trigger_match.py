@@ -11,9 +11,9 @@ import re
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from consumer.errors import TriggerError
+from consumer.segment.js import MAX_SAFE_INTEGER, UNDEFINED, double, to_number, to_units, truthy
+from consumer.segment.js_member import member
 from consumer.segment.trigger_ast import Condition, Field, Group, Hole, Node, text_of
-from consumer.segment.trigger_js import BUILTIN, OBJECT_MEMBERS, double, member, to_number
-from consumer.segment.trigger_tokens import to_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,6 @@ _KEYS = {
     Field.CONTEXT: "context",
 }
 _SEPARATED = re.compile(r"[^\[.\]]+")
-_EXACT = 1 << 53  # from here on JavaScript reads an integer as the nearest double
 
 
 def compile_node(node: Node) -> Callable[[Event], bool]:
@@ -117,9 +116,7 @@ def operator_test(condition: Condition) -> Callable[[object], bool] | None:
 
 def _number_of(condition: Condition) -> float:
     value = condition.value
-    if isinstance(value, str):
-        return to_number(value)
-    return to_number("undefined") if value is None else float(value)
+    return to_number(UNDEFINED if value is None else value)
 
 
 def _is_number(value: object) -> TypeGuard[float]:
@@ -127,7 +124,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _comparable(value: float) -> float:
-    return value if value.__class__ is float or -_EXACT <= value <= _EXACT else double(value)
+    return value if value.__class__ is float or -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER else double(value)
 
 
 _NUMERIC: dict[str, Callable[[float], Callable[[object], bool]]] = {
@@ -166,12 +163,12 @@ def _reader(condition: Condition) -> Callable[[Event], object]:
         return lambda event: event.get(root)
     if condition.path == "":
         return lambda _event: None
-    keys = tuple(_SEPARATED.findall(condition.path))
-    if not keys:
+    if is_pathless(condition):
         return _pathless
+    keys = tuple(_SEPARATED.findall(condition.path))
     if len(keys) == 1:
         (key,) = keys
-        absent = BUILTIN if key in OBJECT_MEMBERS else None
+        absent = _walk({}, keys)  # a function, for traits.constructor
 
         def read_one(event: Event) -> object:
             value = event.get(root)
@@ -181,14 +178,18 @@ def _reader(condition: Condition) -> Callable[[Event], object]:
     return lambda event: _walk(event.get(root), keys)
 
 
+def is_pathless(condition: Condition) -> bool:
+    """Whether the condition's path holds nothing but separators, so that looking it up fails."""
+    return bool(condition.path) and not _SEPARATED.search(condition.path)
+
+
 def _pathless(_event: Event) -> object:
     raise TriggerError("a path of the trigger has nothing but separators (. [ ]) in it, so it cannot be looked up")
 
 
 def _walk(value: object, keys: tuple[str, ...]) -> object:
     for key in keys:
-        # JavaScript's falsy values end the walk and are its result; {} and [] are truthy there.
-        if value is None or value is False or value == "" or (value == 0 and _is_number(value)):
-            return value
+        if not truthy(value):
+            break  # the walk ends at JavaScript's falsy values, and they are its result; {} and [] are truthy there
         value = member(value, key)
-    return value
+    return None if value is UNDEFINED else value

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from consumer.segment.js import number_text, to_number
 from consumer.segment.trigger_ast import Condition, Field, Group, Hole, Node, Value, text_of
-from consumer.segment.trigger_js import number_text, to_number
 
 _NAMES = {
     Field.TYPE: "type",

@@ -19,6 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from consumer.segment.js import to_units
+
 MAXIMUM_LENGTH = 100_000
 """Units in one string, number or identifier, from which the original refuses the trigger."""
 
@@ -51,7 +53,7 @@ class TokenType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token; ``value`` in UTF-16 units (see `to_units`), a string's with its quotes."""
+    """One token; ``value`` in UTF-16 units (see `consumer.segment.js.to_units`), a string's with its quotes."""
 
     type: TokenType
     value: str
@@ -77,21 +79,6 @@ _KEYWORDS = {
 
 class LexerError(Exception):
     """The text holds something the original's lexer refuses; the message says what and what to write instead."""
-
-
-def to_units(text: str) -> str:
-    """``text`` with each character beyond the Basic Multilingual Plane as two surrogates, as JavaScript holds it."""
-    if text.isascii() or all(char <= "\uffff" for char in text):
-        return text
-    raw = text.encode("utf-16-le", "surrogatepass")
-    return "".join(chr(raw[i] | raw[i + 1] << 8) for i in range(0, len(raw), 2))
-
-
-def from_units(units: str) -> str:
-    """The reverse of `to_units`; a surrogate without its partner stays as it is."""
-    if units.isascii():
-        return units
-    return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def tokenize(text: str) -> list[Token]:
