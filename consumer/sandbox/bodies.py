@@ -31,17 +31,22 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The fields of one object: ``required`` ones must be there, ``optional`` ones may, ``nested`` ones are objects."""
+    """The fields of one object: those in ``required`` must be there, those in ``nested`` are objects."""
 
-    required: dict[str, Kind]
-    optional: dict[str, Kind]
+    required: frozenset[str]
+    kinds: dict[str, Kind]
     nested: dict[str, Table]
+
+    @classmethod
+    def of(cls, required: dict[str, Kind], optional: dict[str, Kind], nested: dict[str, Table] | None = None) -> Table:
+        """Joined, so that a field is looked up once."""
+        return cls(frozenset(required), required | optional, nested or {})
 
 
 _EVENT: Final = {"type": Kind.ID, "message_id": Kind.TEXT, "timestamp": Kind.TIME, "sent_at": Kind.TIME}
 _TEXT: Final = Kind.TEXT
 
-CONTACT: Final = Table(
+CONTACT: Final = Table.of(
     required=_EVENT,
     optional={
         "user_id": _TEXT,
@@ -55,9 +60,9 @@ CONTACT: Final = Table(
         "linked_in": Kind.URI,
         "twitter": _TEXT,
     },
-    nested={"company": Table({"id": Kind.ID}, {"name": _TEXT}, {})},
+    nested={"company": Table.of({"id": Kind.ID}, {"name": _TEXT})},
 )
-CUSTOMER: Final = Table(
+CUSTOMER: Final = Table.of(
     required=_EVENT | {"user_id": Kind.TEXT, "group_id": Kind.TEXT},
     optional={
         "name": _TEXT,
@@ -67,7 +72,7 @@ CUSTOMER: Final = Table(
         "created_at": Kind.TIME,
     },
     nested={
-        "address": Table({}, dict.fromkeys(("street", "city", "state", "postal_code", "country"), _TEXT), {}),
+        "address": Table.of({}, dict.fromkeys(("street", "city", "state", "postal_code", "country"), _TEXT)),
     },
 )
 TABLES: Final = {"Send Contact": CONTACT, "Send Customer": CUSTOMER}
@@ -108,9 +113,12 @@ def errors_of(body: Any) -> list[Error]:
 
 
 def _check(body: dict[str, Any], table: Table, prefix: str, errors: list[Error]) -> None:
-    errors.extend(_error(prefix + name, "is missing") for name in table.required if name not in body)
+    if not body.keys() >= table.required:
+        errors.extend(_error(prefix + name, "is missing") for name in sorted(table.required - body.keys()))
     for name, value in body.items():
-        kind = table.required.get(name) or table.optional.get(name)
+        kind = table.kinds.get(name)
+        if kind is _TEXT and type(value) is str:
+            continue
         if kind is None:
             inner = table.nested.get(name)
             if inner is None:
@@ -126,10 +134,8 @@ def _check(body: dict[str, Any], table: Table, prefix: str, errors: list[Error])
 def _fits(kind: Kind, value: Any) -> bool:
     if kind is Kind.TIME:
         return type(value) in (str, int, float)  # not bool
-    if not isinstance(value, str):
-        return False
-    if kind is Kind.TEXT:
-        return True
+    if type(value) is not str or kind is Kind.TEXT:
+        return False  # a text that is one has not come this far
     if kind is Kind.ID:
         return bool(value)
     # Empty text at the root is a field that was cleared: the hosted destination drops it, an array of null becomes it.
