@@ -25,10 +25,11 @@ def enabled(event: Event) -> bool:
     integrations = event.get("integrations")
     if not integrations or integrations.__class__ is not dict:
         return True
-    named = [integrations.get(name) for name in NAMES]
-    if any(value is False for value in named):
+    name, other_name = NAMES
+    first, second = integrations.get(name), integrations.get(other_name)
+    if first is False or second is False:
         return False
-    if any(value is True or isinstance(value, dict) for value in named):
+    if first is True or second is True or isinstance(first, dict) or isinstance(second, dict):
         return True
     return integrations.get("All") is not False
 

@@ -104,7 +104,7 @@ def operator_test(condition: Condition) -> Callable[[object], bool] | None:
         return _NUMERIC[operator](_number_of(condition))
     text = text_of(condition.value)
     if operator in _TEXTUAL:
-        if any("\ud800" <= char <= "\udfff" for char in text):
+        if has_half_character(text):
             return _by_units(_TEXTUAL[operator], text)
         return _TEXTUAL[operator](text)
     if operator == "=":
@@ -112,6 +112,11 @@ def operator_test(condition: Condition) -> Callable[[object], bool] | None:
     if operator == "!=":
         return lambda value: value != text
     return _PLAIN.get(operator)
+
+
+def has_half_character(text: str) -> bool:
+    """Whether a surrogate without its partner is in it, which only a comparison by UTF-16 units finds everywhere."""
+    return any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _number_of(condition: Condition) -> float:

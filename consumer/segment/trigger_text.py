@@ -73,4 +73,5 @@ def _number(value: Value) -> str:
 
 
 def _quoted(value: Value) -> str:
-    return f'"{value}"' if isinstance(value, str) else text_of(value)
+    """Numbers and booleans too: what stands here is compared as text."""
+    return f'"{text_of(value)}"'
