@@ -6,6 +6,7 @@ again. All others go format → envelope → normalise → is it an event? → f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,29 +14,30 @@ import orjson
 from consumer.errors import DecodeError, FieldError
 from consumer.kafka.decode.envelopes import Batch, opener
 from consumer.kafka.decode.fallbacks import Fallbacks, filled
-from consumer.kafka.decode.jsontext import may_be_deep, parse_json
+from consumer.kafka.decode.formats import FORMATS, Formats
+from consumer.kafka.decode.jsontext import may_be_deep
 from consumer.kafka.decode.kinds import kind_of
 from consumer.kafka.decode.limits import DecodeLimits, too_large
 from consumer.kafka.decode.normalise import Normalise, Normaliser
+from consumer.kafka.decode.schemas import SchemaNotLoadedError, SchemaUnavailable
 from consumer.outcomes import DecodeReason, Reject, RejectReason, Skip, SkipReason, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from consumer.kafka.decode.avro import AvroSchema
+    from consumer.kafka.decode.schemas import SchemaSource
+
     Headers = Sequence[tuple[str, bytes | None]]
+    KafkaHeaders = Mapping[str, str | bytes | None] | Sequence[tuple[str, str | bytes | None]]
 
 Event = dict[str, Any]
 """A Segment event: a JSON object with a ``type``; which types there are is not the decoder's business."""
 
-Decoded = list[Event | Reject] | Skip | Reject
-"""What a record is: its events (of a batch, each its own delivery or its own reject), or nothing at all."""
+Decoded = list[Event | Reject] | Skip | Reject | SchemaUnavailable
+"""What a record is: its events (of a batch, each its own delivery or its own reject), none at all, or not known yet."""
 
 _TOMBSTONE = Skip(SkipReason.TOMBSTONE)
-_PREFIX_BYTES = 5
-_JSON_STARTS = frozenset(b'{[ \t\r\n"-0123456789tfn\xef')
-"""First bytes of JSON text, byte order mark included. What starts otherwise is another format, not broken JSON."""
-_NOT_JSON = frozenset({DecodeReason.INVALID_JSON, DecodeReason.INVALID_UTF8})
-FORMATS = ("auto", "json")
 
 
 class Decoder:
@@ -43,12 +45,14 @@ class Decoder:
 
     Args:
         format: ``auto`` tells by the first byte (0x00 with more than five bytes is the schema registry's prefix,
-            else JSON); ``json`` takes JSON only.
+            else JSON); ``json``, ``avro`` and ``json-schema`` take that only.
         envelope: where in the record's document the event lies: a preset's name or a JSON pointer.
         limits: what a record may be.
         normalise: renames and constants.
         fallbacks: what stands in for sentAt, and for userId of a group call.
         count_fallback: called with field and source for each fallback that was used.
+        schemas: the registry's schemas, from memory.
+        avro_schema: of Avro without prefix; with ``format="avro"`` only.
 
     Raises:
         ValueError: a setting is not one of those allowed; the message lists them.
@@ -63,33 +67,45 @@ class Decoder:
         normalise: Normalise | None = None,
         fallbacks: Fallbacks | None = None,
         count_fallback: Callable[[str, str], None] = lambda _field, _source: None,
+        schemas: SchemaSource | None = None,
+        avro_schema: AvroSchema | None = None,
     ) -> None:
         if format not in FORMATS:
             raise ValueError(f"source.format must be one of {', '.join(FORMATS)}")
-        self._format = format
+        if avro_schema and format != "avro":
+            raise ValueError("source.avro_schema_file is for source.format: avro only")
         self._limits = limits or DecodeLimits()
+        self._read = FORMATS[format](Formats(self._limits, schemas, avro_schema))
         self._open = opener(envelope)
         self._normaliser = Normaliser(normalise, self._limits) if normalise else None
         self._fallbacks = fallbacks or Fallbacks()
         self._count_fallback = count_fallback
-        plain = envelope == "none" and not normalise and not self._fallbacks
+        self._wants_headers = envelope == "cloudevents" or (schemas is not None and format in {"auto", "avro"})
+        json = format in {"auto", "json"}
+        plain = json and envelope == "none" and not normalise and not self._fallbacks
         self._fast_bytes = self._limits.unchecked_bytes if plain else -1
+
+    @property
+    def wants_headers(self) -> bool:
+        """Whether a record's headers can matter; where they cannot, reading them (2.7 µs) is better left out."""
+        return self._wants_headers
 
     def decode(
         self,
         value: bytes | None,
-        headers: Headers | None = None,
+        headers: KafkaHeaders | None = None,
         timestamp_ms: int | None = None,
     ) -> Decoded:
         """What the record is.
 
         Args:
             value: the record's value; None is a tombstone.
-            headers: the record's, in their order.
+            headers: the record's, as confluent-kafka's ``Message.headers()`` has them; needed if `wants_headers`.
             timestamp_ms: the record's, in milliseconds since 1970; None where it has none.
 
         Returns:
-            The record's events; or why there are none: `Skip`, or `Reject` of stage decode. Never an exception.
+            The record's events; or why there are none: `Skip`, or `Reject` of stage decode; or `SchemaUnavailable`.
+            Never an exception.
         """
         if value is None:
             return _TOMBSTONE
@@ -98,9 +114,11 @@ class Decoder:
             if event is not None:
                 return [event]
         try:
-            return self._events(value, headers or (), timestamp_ms)
+            return self._events(value, header_pairs(headers), timestamp_ms)
         except DecodeError as error:
             return reject(error)
+        except SchemaNotLoadedError as error:
+            return SchemaUnavailable(error.schema_id)
         except Exception as error:  # noqa: BLE001 - a fault of ours in one record must not stop the partition
             kind = type(error).__name__
             return Reject(
@@ -113,7 +131,7 @@ class Decoder:
         """The general path."""
         if len(value) > self._limits.max_record_bytes:
             raise too_large(len(value), self._limits)
-        opened = self._open(self._document(value), headers, self._limits)
+        opened = self._open(self._read(value, headers), headers, self._limits)
         if isinstance(opened, Skip):
             return opened
         if isinstance(opened, Batch):
@@ -133,24 +151,13 @@ class Decoder:
         event = as_event(document)
         return filled(event, self._fallbacks, timestamp_ms, self._count_fallback) if self._fallbacks else event
 
-    def _document(self, value: bytes) -> Any:
-        """The JSON value that the record holds."""
-        try:
-            return parse_json(value, self._limits)
-        except DecodeError as error:
-            if error.reason in _NOT_JSON and value and value[0] not in _JSON_STARTS:
-                raise self._unknown_format(value) from None
-            raise
 
-    def _unknown_format(self, value: bytes) -> DecodeError:
-        """The reject of bytes that are not meant to be JSON."""
-        if value[0] == 0 and len(value) > _PREFIX_BYTES:
-            found = "starts with the schema registry's prefix (0x00)"
-            remedy = "set source.format to avro or json-schema"
-        else:
-            found = f"starts with byte 0x{value[0]:02x}, which neither JSON nor the schema registry's prefix does"
-            remedy = "producers must write JSON, or Avro or JSON Schema with the registry's prefix"
-        return DecodeError(DecodeReason.UNKNOWN_FORMAT, f"{found}; {remedy}")
+def header_pairs(headers: KafkaHeaders | None) -> Headers:
+    """Headers by name and bytes; text, which only a producer's own side has, as UTF-8."""
+    if not headers:
+        return ()
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return [(name, held.encode() if isinstance(held, str) else held) for name, held in pairs]
 
 
 def fast_event(value: bytes, max_depth: int) -> Event | None:

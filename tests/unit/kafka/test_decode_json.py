@@ -62,7 +62,7 @@ def test_null_is_a_tombstone() -> None:
         (b"{'type':'identify'}", DecodeReason.INVALID_JSON),
         (b'{"type":"identify","x":"\xff"}', DecodeReason.INVALID_UTF8),
         (b'{"type":"identify","x":"\xed\xa0\x80"}', DecodeReason.INVALID_UTF8),
-        (b"\x00\x00\x00\x00\x07\x02a", DecodeReason.UNKNOWN_FORMAT),
+        (b"\x00\x00\x00\x00\x07\x02a", DecodeReason.UNKNOWN_SCHEMA),
         (b"\x00", DecodeReason.UNKNOWN_FORMAT),
         (b"\x01\x02\x03\x04\x05\x06\x07", DecodeReason.UNKNOWN_FORMAT),
         (b"<xml/>", DecodeReason.UNKNOWN_FORMAT),
@@ -172,7 +172,7 @@ def test_messages_hold_no_contents() -> None:
 
 
 def test_a_fault_of_ours_is_a_reject_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consumer.kafka.decode.decoder.parse_json", lambda *_: 1 / 0)
+    monkeypatch.setattr("consumer.kafka.decode.formats.parse_json", lambda *_: 1 / 0)
     assert RejectReason.INTERNAL_ERROR is reason(b"[")
 
 
