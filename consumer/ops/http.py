@@ -20,7 +20,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from consumer.errors import ConfigurationError, Problem
 from consumer.ops.log import Repeats, get_logger
@@ -88,9 +88,9 @@ class Endpoints:
         route = self._routes.get(path.partition("?")[0].rstrip("/") or "/")
         return route(accept) if route else (404, _TEXT, b"not found\n" + _INDEX.encode())
 
-    def _metrics(self, accept: str) -> Answer:
-        encode, content_type = choose_encoder(accept)
-        return 200, content_type, encode(self._registry)
+    def _metrics(self, _accept: str) -> Answer:
+        # Never OpenMetrics, though Prometheus prefers it: it takes twice the time and says nothing more.
+        return 200, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(self._registry)
 
     def _healthz(self, _accept: str) -> Answer:
         age = self._loop_age()
