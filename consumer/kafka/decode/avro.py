@@ -126,8 +126,6 @@ class _Compiler:
             return array_reader(self.reader(schema["items"]))
         if kind == "map":
             return map_reader(self.reader(schema["values"]))
-        if isinstance(kind, dict | list):
-            return self.reader(kind)
         convert = CONVERTERS.get((kind, schema.get("logicalType") or schema.get("connect.name")))
         if convert is None:
             return self.reader(kind)
