@@ -14,7 +14,7 @@ from consumer.errors import TriggerError
 from consumer.segment.trigger_ast import TriggerSyntaxError, parse_trigger
 from consumer.segment.trigger_index import event_types
 from consumer.segment.trigger_match import Event, compile_node
-from consumer.segment.trigger_text import write_trigger
+from consumer.segment.trigger_text import printable, write_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,4 +58,4 @@ def compile_trigger(text: Any) -> Trigger:
             raise TriggerError("the event is null")
         return inner({})  # any other JSON value has none of the fields
 
-    return Trigger(text, matches, event_types(group), write_trigger(group))
+    return Trigger(text, matches, event_types(group), printable(write_trigger(group)))

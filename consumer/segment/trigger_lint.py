@@ -27,7 +27,7 @@ from consumer.segment.trigger_ast import (
 )
 from consumer.segment.trigger_match import has_half_character
 from consumer.segment.trigger_scan import is_hosted_pattern, scan
-from consumer.segment.trigger_text import write_trigger
+from consumer.segment.trigger_text import printable, write_trigger
 from consumer.segment.trigger_traps import MESSAGES, NEVER_FIRES, Trap, TrapKind
 
 __all__ = ["NEVER_FIRES", "Trap", "TrapKind", "lint"]
@@ -71,11 +71,11 @@ def lint(text: Any) -> tuple[Trap, ...]:
         and _hosted_form(hosted) == _documented_form(documented) is not None
     ):
         return ()
-    effective = NEVER_FIRES if hosted is None else write_trigger(hosted)
+    effective = NEVER_FIRES if hosted is None else printable(write_trigger(hosted))
     found = list(dict.fromkeys(_findings(text)))
     if not found:
         found = [(TrapKind.UNREADABLE, failure) if failure else (TrapKind.READS_DIFFERENTLY, "")]
-    return tuple(Trap(kind, MESSAGES[kind].format(subject), effective) for kind, subject in found)
+    return tuple(Trap(kind, printable(MESSAGES[kind].format(subject)), effective) for kind, subject in found)
 
 
 def _unreadable(why: str) -> Trap:

@@ -24,6 +24,11 @@ def write_trigger(group: Group) -> str:
     return f" {group.operator} ".join(map(_text, group.children))
 
 
+def printable(text: str) -> str:
+    """``text`` with lone surrogates written out, which no terminal, file or log takes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def field_name(condition: Condition) -> str:
     r"""The condition's field as a path: ``traits.key\ space``."""
     return _NAMES[condition.field] + _TO_ESCAPE.sub(r"\\\g<0>", condition.path)
