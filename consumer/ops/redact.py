@@ -33,9 +33,8 @@ class Redactor:
     def register_secret(self, secret: str) -> None:
         """Never show this text, nor the parts of it that are secret in themselves: a URL's path, query and password."""
         parts = {secret, secret.strip()}
-        url = urlsplit(secret) if "://" in secret else None
-        if url is not None:
-            parts |= {url.path, url.query, url.password or "", *url.path.split("/")}
+        if "://" in secret:
+            parts |= _url_parts(secret)
         parts |= {unquote(part) for part in parts}
         # As JSON and repr write them.
         parts |= {json.dumps(part)[1:-1] for part in parts} | {repr(part)[1:-1] for part in parts}
@@ -46,6 +45,14 @@ class Redactor:
     def __call__(self, text: str) -> str:
         """``text`` without them."""
         return self._pattern.sub(MASK, text) if self._pattern else text
+
+
+def _url_parts(text: str) -> set[str]:
+    try:
+        url = urlsplit(text)
+    except ValueError:  # no URL after all
+        return set()
+    return {url.path, url.query, url.password or "", *url.path.split("/")}
 
 
 def redact_excerpt(excerpt: str, bodies: Iterable[bytes]) -> str:

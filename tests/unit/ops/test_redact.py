@@ -76,3 +76,9 @@ def test_short_parts_do_not_mask_ordinary_words():
     redactor = Redactor()
     redactor.register_secret("https://host/hook/abcdefgh")
     assert redactor("the hook of host") == "the hook of host"
+
+
+def test_a_secret_that_only_looks_like_a_url():
+    redactor = Redactor()
+    redactor.register_secret("abc://[secret")
+    assert redactor("x abc://[secret") == f"x {MASK}"

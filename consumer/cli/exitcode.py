@@ -1,0 +1,26 @@
+"""What a command's exit code means; shown by ``--help`` and in docs/reference/cli.md."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+
+class ExitCode(IntEnum):
+    """For scripts, probes and whoever restarts the service."""
+
+    OK = 0
+    FAILED = 1
+    CONFIGURATION = 2
+    WORK_LEFT = 3
+    INTERRUPTED = 130
+
+
+MEANINGS: Final = {
+    ExitCode.OK: "done; for run: stopped as asked, everything taken in was delivered and committed",
+    ExitCode.FAILED: "failed; one line on standard error says why and what to do",
+    ExitCode.CONFIGURATION: "wrong settings, mappings or arguments, a line each on standard error; nothing is connected to",
+    ExitCode.WORK_LEFT: "run only: stopped at the drain deadline with POSTs under way; nothing is lost, the next start"
+    " sends them again",
+    ExitCode.INTERRUPTED: "interrupted from the keyboard, or told to stop a second time",
+}

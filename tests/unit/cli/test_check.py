@@ -1,0 +1,64 @@
+"""``check --offline``: a line a section, every mistake below its own."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from consumer.cli.check import _SAYS
+from consumer.cli.exitcode import ExitCode
+from consumer.cli.main import cli
+from consumer.config.model import Settings
+
+GOOD = """\
+kafka: {bootstrap_servers: "broker:9092", topics: [segment-events], start_from: earliest}
+destination: {webhook_url: https://host/hook/CANARY-token}
+dead_letter: {topic: dlq}
+"""
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch):
+    from consumer.ops import log
+    from consumer.ops.redact import Redactor
+
+    monkeypatch.setattr(log, "register_secret", Redactor().register_secret)
+
+    def run(text: str, **environ: str):
+        (tmp_path / "settings.yaml").write_text(text)
+        arguments = ["check", "--offline", "--config", str(tmp_path / "settings.yaml")]
+        result = CliRunner().invoke(cli, arguments, env={f"CHARTMOGUL_CONSUMER_{k}": v for k, v in environ.items()})
+        assert "CANARY" not in result.output
+        return result
+
+    return run
+
+
+def verdicts(output: str) -> dict[str, str]:
+    return {line[6:].split()[0]: line[:4] for line in output.splitlines() if not line.startswith(" ")}
+
+
+def test_every_section_has_something_to_say():
+    assert list(_SAYS) == list(Settings.model_fields)
+
+
+def test_right_settings_pass(check):
+    result = check(GOOD)
+    assert result.exit_code == ExitCode.OK
+    assert verdicts(result.output) == dict.fromkeys(Settings.model_fields, "pass")
+    assert "group chartmogul-consumer, topics segment-events" in result.output
+
+
+def test_mistakes_stand_below_their_section(check):
+    result = check(GOOD + "log: {level: loud}\nextra: 1\n", HTTP__PORTT="1", KAFAK__X="1")
+    assert result.exit_code == ExitCode.CONFIGURATION
+    wrong = {section for section, verdict in verdicts(result.output).items() if verdict == "fail"}
+    assert wrong == {"log", "extra", "http", "environment"}
+    lines = result.output.splitlines()
+    assert "log.level (line 4): must be one of" in lines[next(i for i, x in enumerate(lines) if "  log" in x) + 1]
+
+
+def test_a_file_that_cannot_be_read_says_so_alone(check):
+    result = check("a: [")
+    assert result.exit_code == ExitCode.CONFIGURATION
+    assert verdicts(result.output) == {"file": "fail"}
