@@ -155,7 +155,8 @@ def _partitions(views: Iterable[PartitionView], lags: Iterable[Lag]) -> Iterator
     measured = [(by, view, lag.high_watermark) for by, view, lag in found if lag.high_watermark is not None]
     yield _many(m.HIGH_WATERMARK, ((by, watermark) for by, _, watermark in measured))
     yield _many(m.LAG, ((by, max(0, watermark - view.committed)) for by, view, watermark in measured))
-    yield _many(m.LAG_SECONDS, ((by, lag.oldest_seconds) for by, _, lag in found))
+    aged = [(by, lag.oldest_seconds) for by, _, lag in found if lag.oldest_seconds is not None]
+    yield _many(m.LAG_SECONDS, aged)
 
 
 def _bounded(event_type: str) -> str:

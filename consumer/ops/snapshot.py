@@ -24,12 +24,13 @@ class Lag:
 
     Attributes:
         high_watermark: the offset of the next record to be produced; None where the broker has not said yet.
-        oldest_seconds: age, by its timestamp, of the oldest record that is not done; 0 where all is done.
+        oldest_seconds: age, by its timestamp, of the oldest record that is not done; 0 where all is done, None where
+            it is not known.
     """
 
     partition: Partition
     high_watermark: int | None
-    oldest_seconds: float = 0.0
+    oldest_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

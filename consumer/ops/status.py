@@ -47,7 +47,7 @@ def status_document(snapshot: ServiceSnapshot | None, *, loop_age_seconds: float
                 "position": view.position,
                 "high_watermark": watermark,
                 "lag_records": None if watermark is None else max(0, watermark - view.committed),
-                "lag_seconds": round(lag.oldest_seconds, 3) if lag else None,
+                "lag_seconds": round(lag.oldest_seconds, 3) if lag and lag.oldest_seconds is not None else None,
                 "incomplete": view.incomplete,
                 "buffered_bytes": view.buffered_bytes,
                 "oldest_seconds": round(view.oldest_age_seconds, 3),

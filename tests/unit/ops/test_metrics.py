@@ -56,7 +56,7 @@ def test_every_metric_of_the_catalogue_has_samples_with_its_labels():
         service(
             stats=stats,
             partitions=[view()],
-            lags=[Lag(EVENTS, 120)],
+            lags=[Lag(EVENTS, 120, 1.0)],
             mappings=MappingsInfo(names=("m",), reloads_ok=1),
         )
     )
