@@ -19,6 +19,7 @@ import fastavro
 from fastavro.schema import SchemaParseException, UnknownType
 
 from consumer.errors import DecodeError
+from consumer.kafka.decode.avrorecord import Field, record_reader
 from consumer.kafka.decode.avrotypes import CONVERTERS, converted, fixed_converter, text_or_base64
 from consumer.kafka.decode.avrowire import (
     Reader,
@@ -32,7 +33,6 @@ from consumer.kafka.decode.avrowire import (
     read_long,
     read_null,
     read_string,
-    record_reader,
     union_reader,
 )
 from consumer.kafka.decode.limits import check_contents, too_deep
@@ -96,7 +96,9 @@ class AvroSchema:
             raise DecodeError(DecodeReason.INVALID_UTF8, "has a string that is not UTF-8") from None
         except RecursionError:
             raise too_deep(limits) from None
-        if end != len(data):
+        if end > len(data):
+            raise invalid("ends in the middle of a value")
+        if end < len(data):
             raise invalid(f"has {len(data) - end} bytes after its value")
         if len(data) > limits.max_string_chars or len(data) > limits.max_keys:
             check_contents(value, limits)
@@ -113,7 +115,7 @@ class _Compiler:
     def reader(self, schema: Any) -> Reader:
         """The reader of ``schema``: a primitive's or a type's name, a union, or an object."""
         if isinstance(schema, list):
-            return union_reader([self.reader(branch) for branch in schema], [_name(branch) for branch in schema])
+            return union_reader([self.reader(branch) for branch in schema])
         if isinstance(schema, str):
             return _PRIMITIVES[schema] if schema in _PRIMITIVES else self._reference(schema)
         kind = schema["type"]
@@ -157,10 +159,16 @@ class _Compiler:
             return read_symbol
         if schema["type"] == "fixed":
             return fixed_converter(schema)
-        fields = [(field["name"], self.reader(field["type"])) for field in schema["fields"]]
+        fields = schema["fields"]
         if schema.get("unwrap") is True and len(fields) == 1:
-            return fields[0][1]
-        return record_reader(fields)
+            return self.reader(fields[0]["type"])
+        return record_reader([self._field(field["name"], field["type"]) for field in fields])
+
+    def _field(self, name: str, schema: Any) -> Field:
+        if isinstance(schema, list) and len(schema) == 2 and "null" in schema:
+            null_branch = schema.index("null")
+            return Field(name, self.reader(schema[1 - null_branch]), null_branch)
+        return Field(name, self.reader(schema))
 
     def _may_be_empty(self, schema: Any, within: frozenset[str] = frozenset()) -> bool:
         """Whether a value of ``schema`` can take no bytes: null, or a record or fixed that has nothing else."""
@@ -177,8 +185,3 @@ class _Compiler:
         if kind == "fixed":
             return bool(schema["size"] == 0)
         return kind not in {"array", "map", "enum"} and self._may_be_empty(kind, within)
-
-
-def _name(schema: Any) -> str:
-    """What kind of branch a union has, for `union_reader`."""
-    return schema if isinstance(schema, str) else ""

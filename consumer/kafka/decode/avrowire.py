@@ -1,7 +1,7 @@
 """Avro's binary encoding, a reader a type: ``reader(data, at, depth)`` gives the value and where the next one starts.
 
-``depth`` is how many more levels of records, maps and arrays may open. Bytes that end too early show as IndexError
-(`AvroSchema.read` names it); nothing here trusts a length or a count before it has seen that the bytes are there.
+``depth`` is how many more levels of records, maps and arrays may open. Bytes that end too early show as IndexError, or
+as an end beyond theirs; `AvroSchema.read` names both. No count is trusted before as many bytes are seen to be there.
 Encoding: https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
 """
 
@@ -29,7 +29,8 @@ def invalid(what: str) -> DecodeError:
     return DecodeError(DecodeReason.INVALID_AVRO, f"{what}; was it written with another schema?")
 
 
-def _deep() -> DecodeError:
+def too_deep_here() -> DecodeError:
+    """The reject of data that opens one level too many."""
     return DecodeError(DecodeReason.TOO_DEEP, "nests records, maps and arrays deeper than allowed (max_depth)")
 
 
@@ -88,16 +89,19 @@ def _read_length(data: bytes, at: int) -> tuple[int, int]:
 
 
 def read_string(data: bytes, at: int, _depth: int) -> tuple[Any, int]:
-    """A length, then UTF-8."""
+    """A length, then UTF-8. One that would pass the end is cut short here and seen by whoever reads on from there."""
     length = data[at]
-    if length & _CONTINUES_OR_ODD:  # 64 bytes or more, or what is no length
-        length, at = _read_length(data, at)
+    at += 1
+    if length & _CONTINUES_OR_ODD:
+        second = data[at]
+        if length & 1 or second & _CONTINUES:  # 8 KB or more, or what is no length
+            length, at = _read_length(data, at - 1)
+        else:
+            length = (length & 0x7F | second << 7) >> 1
+            at += 1
     else:
         length >>= 1
-        at += 1
     end = at + length
-    if end > len(data):
-        raise IndexError
     return data[at:end].decode(), end
 
 
@@ -105,8 +109,6 @@ def read_bytes(data: bytes, at: int, _depth: int) -> tuple[Any, int]:
     """A length, then that many bytes, as they are."""
     length, at = _read_length(data, at)
     end = at + length
-    if end > len(data):
-        raise IndexError
     return data[at:end], end
 
 
@@ -115,53 +117,25 @@ def fixed_reader(size: int) -> Reader:
 
     def read_fixed(data: bytes, at: int, _depth: int) -> tuple[Any, int]:
         end = at + size
-        if end > len(data):
-            raise IndexError
         return data[at:end], end
 
     return read_fixed
 
 
-def record_reader(fields: Sequence[tuple[str, Reader]]) -> Reader:
-    """Reads an object of ``fields``; those that are null are left out."""
-
-    def read_record(data: bytes, at: int, depth: int) -> tuple[Any, int]:
-        if depth <= 0:
-            raise _deep()
-        depth -= 1
-        found = {}
-        for name, read in fields:
-            value, at = read(data, at, depth)
-            if value is not None:
-                found[name] = value
-        return found, at
-
-    return read_record
-
-
-def union_reader(branches: Sequence[Reader], names: Sequence[str]) -> Reader:
-    """Reads the branch that the data names. The union of null and one other, the common one, has a way of its own."""
-    if len(branches) == 2 and "null" in names:
-        none = 2 * names.index("null")
-        some = 2 - none
-        read = branches[some // 2]
-
-        def read_optional(data: bytes, at: int, depth: int) -> tuple[Any, int]:
-            byte = data[at]
-            if byte == none:
-                return None, at + 1
-            if byte != some:
-                raise invalid("has a union's branch that its schema does not have")
-            return read(data, at + 1, depth)
-
-        return read_optional
+def union_reader(branches: Sequence[Reader]) -> Reader:
+    """Reads the branch that the data names."""
 
     def read_union(data: bytes, at: int, depth: int) -> tuple[Any, int]:
-        index, at = read_long(data, at)
+        index = data[at]
+        if index & _CONTINUES_OR_ODD:
+            index, at = read_long(data, at)
+        else:
+            index >>= 1
+            at += 1
         if not 0 <= index < len(branches):
             raise invalid("has a union's branch that its schema does not have")
-        chosen: Reader = branches[index]
-        return chosen(data, at, depth)
+        read: Reader = branches[index]
+        return read(data, at, depth)
 
     return read_union
 
@@ -187,7 +161,7 @@ def array_reader(read: Reader) -> Reader:
 
     def read_array(data: bytes, at: int, depth: int) -> tuple[Any, int]:
         if depth <= 0:
-            raise _deep()
+            raise too_deep_here()
         depth -= 1
         items = []
         count, at = _read_count(data, at)
@@ -206,7 +180,7 @@ def map_reader(read: Reader) -> Reader:
 
     def read_map(data: bytes, at: int, depth: int) -> tuple[Any, int]:
         if depth <= 0:
-            raise _deep()
+            raise too_deep_here()
         depth -= 1
         found = {}
         count, at = _read_count(data, at)

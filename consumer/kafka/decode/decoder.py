@@ -77,6 +77,7 @@ class Decoder:
         self._limits = limits or DecodeLimits()
         self._read = FORMATS[format](Formats(self._limits, schemas, avro_schema))
         self._open = opener(envelope)
+        self._envelope = envelope != "none"
         self._normaliser = Normaliser(normalise, self._limits) if normalise else None
         self._fallbacks = fallbacks or Fallbacks()
         self._count_fallback = count_fallback
@@ -131,7 +132,10 @@ class Decoder:
         """The general path."""
         if len(value) > self._limits.max_record_bytes:
             raise too_large(len(value), self._limits)
-        opened = self._open(self._read(value, headers), headers, self._limits)
+        document = self._read(value, headers)
+        if not self._envelope:
+            return [self._event(document, timestamp_ms)]
+        opened = self._open(document, headers, self._limits)
         if isinstance(opened, Skip):
             return opened
         if isinstance(opened, Batch):
@@ -166,7 +170,11 @@ def fast_event(value: bytes, max_depth: int) -> Event | None:
         event: Event = orjson.loads(value)
     except orjson.JSONDecodeError:
         return None
-    if event.__class__ is not dict or event.get("type").__class__ is not str or may_be_deep(value, max_depth):
+    if (
+        event.__class__ is not dict
+        or event.get("type").__class__ is not str
+        or may_be_deep(value, b"{", b"[", max_depth)
+    ):
         return None
     return event
 

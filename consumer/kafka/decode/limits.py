@@ -8,7 +8,7 @@ that an ordinary event pays nothing for them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from consumer.errors import DecodeError
@@ -42,6 +42,8 @@ class DecodeLimits:
     max_keys: int = 20_000
     max_string_chars: int = 262_144
     max_events: int = 2_500
+    unchecked_bytes: int = field(init=False)
+    """JSON text of up to this size cannot break any limit but depth."""
 
     def __post_init__(self) -> None:
         for name in ("max_record_bytes", "max_depth", "max_keys", "max_string_chars", "max_events"):
@@ -49,11 +51,8 @@ class DecodeLimits:
                 raise ValueError(f"{name} must be at least 1")
         if self.max_depth > MAX_DEPTH_ALLOWED:
             raise ValueError(f"max_depth must be at most {MAX_DEPTH_ALLOWED}")
-
-    @property
-    def unchecked_bytes(self) -> int:
-        """JSON text of up to this size cannot break any limit but depth."""
-        return min(self.max_record_bytes, self.max_string_chars, self.max_keys * _MIN_BYTES_PER_KEY)
+        unchecked = min(self.max_record_bytes, self.max_string_chars, self.max_keys * _MIN_BYTES_PER_KEY)
+        object.__setattr__(self, "unchecked_bytes", unchecked)
 
 
 def too_large(size: int, limits: DecodeLimits) -> DecodeError:

@@ -77,12 +77,16 @@ class Normaliser:
             return document
         result = dict(document)
         for name, path in self._json_fields:
-            text = _get(result, path)
+            text = result.get(name) if len(path) == 1 else _get(result, path)
             if isinstance(text, str):
                 try:
-                    _set(result, path, parse_text(text, self._limits))
+                    value = parse_text(text, self._limits)
                 except DecodeError as error:
                     raise DecodeError(error.reason, f"{name} {error.detail} (source.normalise.json_fields)") from None
+                if len(path) == 1:
+                    result[name] = value
+                else:
+                    _set(result, path, value)
         for source, target in self._renames:
             value = _get(result, source)
             if value is not None and _get(result, target) is None and not _blocked(result, target):
