@@ -76,7 +76,7 @@ IMPURE: Final = frozenset(
         "tempfile",
         "threading",
         "time",
-        "urllib",
+        "urllib.request",
         "uuid",
     ]
 )
@@ -96,17 +96,22 @@ class Imported:
     for_types_only: bool
 
 
+@cache
+def nodes(source: str) -> tuple[ast.AST, ...]:
+    """Every node of a module, parsed once: each check asks anew."""
+    return tuple(ast.walk(ast.parse(source)))
+
+
 def imports(source: str) -> Iterator[Imported]:
     """Every import of a module, those inside functions too."""
-    tree = ast.parse(source)
     types_only = {
         id(inner)
-        for node in ast.walk(tree)
+        for node in nodes(source)
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for statement in node.body
         for inner in ast.walk(statement)
     }
-    for node in ast.walk(tree):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Imported(alias.name, node.lineno, id(node) in types_only)
@@ -114,6 +119,21 @@ def imports(source: str) -> Iterator[Imported]:
             assert node.level == 0, f"line {node.lineno}: a relative import hides which way an arrow points"
             for alias in node.names:
                 yield Imported(f"{node.module}.{alias.name}", node.lineno, id(node) in types_only)
+
+
+@cache
+def calls(source: str) -> tuple[tuple[int, str], ...]:
+    """Line and dotted name of every call that has one: ``datetime.now``."""
+    found = []
+    for node in nodes(source):
+        if isinstance(node, ast.Call):
+            parts, function = [], node.func
+            while isinstance(function, ast.Attribute):
+                parts.append(function.attr)
+                function = function.value
+            if isinstance(function, ast.Name):
+                found.append((node.lineno, ".".join(reversed([*parts, function.id]))))
+    return tuple(found)
 
 
 def within(module: str, part: str) -> bool:
@@ -154,12 +174,9 @@ def impurities(module: str, source: str) -> list[str]:
             complaints.append(
                 f"{module}:{imported.line} imports {top}: only {sorted(PURE_THIRD_PARTY)} are known as pure"
             )
-    for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Call):
-            continue
-        called = ast.unparse(node.func)
+    for line, called in calls(source):
         if called in {"open", "input"} or re.fullmatch(r"(.*\.)?(datetime|date)\.(now|utcnow|today)", called):
-            complaints.append(f"{module}:{node.lineno} calls {called}: a pure package reads no file and no clock")
+            complaints.append(f"{module}:{line} calls {called}: a pure package reads no file and no clock")
     return complaints
 
 
@@ -171,9 +188,9 @@ def console_writes(module: str, source: str) -> list[str]:
         if imported.name.split(".")[0] in CONSOLE
     ]
     return complaints + [
-        f"{module}:{node.lineno} calls {ast.unparse(node.func)}: only cli writes to a console"
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Call) and re.fullmatch(r"print|sys\.std(out|err)\..*", ast.unparse(node.func))
+        f"{module}:{line} calls {called}: only cli writes to a console"
+        for line, called in calls(source)
+        if re.fullmatch(r"print|sys\.std(out|err)\..*", called)
     ]
 
 
