@@ -163,15 +163,12 @@ class _Reader:
     def _action(self, spec: Any, path: str) -> Action | None:
         spec = self._object(spec, path, "a type and what the type needs")
         kind = spec.get("type")
-        if kind not in _ACTION_KEYS:
+        if not isinstance(kind, str) or kind not in _ACTION_KEYS:
             self._problem(f"{path}.type", f"must be one of {', '.join(_ACTION_KEYS)}")
             return None
-        # The API fills keys that a type does not use with null or {}.
-        self._unknown(
-            {key: value for key, value in spec.items() if value or key == "percent"},
-            _ACTION_KEYS[kind] | {"type"},
-            path,
-        )
+        # The API may fill keys that a type does not use with null, "" or {}.
+        given = {key: value for key, value in spec.items() if value not in (None, "", {})}
+        self._unknown(given, _ACTION_KEYS[kind] | {"type"}, path)
         match kind:
             case "SAMPLE":
                 return self._sample(spec, path)
@@ -181,10 +178,8 @@ class _Reader:
                 return DropProperties(self._fields(spec.get("fields"), f"{path}.fields"))
             case _:
                 fields = self._fields(spec.get("fields"), f"{path}.fields")
-                if "" in fields and "type" not in fields[""]:
-                    self._problem(
-                        f"{path}.fields", 'would remove "type", without which no event is sent; list it under ""'
-                    )
+                if "type" not in fields.get("", ("type",)):
+                    self._problem(f"{path}.fields", 'would remove "type", and then nothing is sent; list it under ""')
                 return AllowProperties(fields)
 
     def _sample(self, spec: Mapping[str, Any], path: str) -> Sample:

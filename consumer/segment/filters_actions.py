@@ -7,9 +7,10 @@ sampling Segment's own tsub-js.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from consumer.segment.js_json import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,8 +94,8 @@ ORDER: tuple[type[Action], ...] = (Sample, Drop, DropProperties, AllowProperties
 
 def fraction(value: Any) -> float:
     """A hash of a JSON value, even over [0, 1): the first 64 bits of the MD5 of its JSON text."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
-    digest = hashlib.md5(text, usedforsecurity=False).digest()
+    text = str(encode(value))
+    digest = hashlib.md5(text.encode(), usedforsecurity=False).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 

@@ -118,7 +118,11 @@ def _comparison(sign: str, left: Expression, right: Expression) -> Callable[[Eve
 
 
 def _contained(value: Any, items: Any) -> bool:
-    return isinstance(items, list) and any(equal(value, item) for item in items)
+    if not isinstance(items, list):
+        return False
+    if value.__class__ is str:
+        return value in items  # Python's equality is strict enough for text
+    return any(equal(value, item) for item in items)
 
 
 def _value(expression: Expression) -> Callable[[Event], Any]:
@@ -127,6 +131,9 @@ def _value(expression: Expression) -> Callable[[Event], Any]:
             return lambda _event: constant
         case Path(segments):
             return _path(segments)
+        case Items(items) if all(isinstance(item, Literal) for item in items):
+            constants = [item.value for item in items if isinstance(item, Literal)]
+            return lambda _event: constants
         case Items(items):
             parts = tuple(map(_value, items))
             return lambda event: [part(event) for part in parts]

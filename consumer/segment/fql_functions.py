@@ -6,11 +6,11 @@ is no match, ``length`` and case functions yield null for it), and for the three
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from consumer.segment.fql_glob import GlobError, compile_glob
 from consumer.segment.js import MAX_SAFE_INTEGER, double, number_text, to_number
+from consumer.segment.js_json import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ def to_string(value: Any) -> str:
         return ""
     if is_number(value):
         return number_text(number_of(value))
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return str(encode(value))
 
 
 def to_number_or_null(value: Any) -> float | None:
