@@ -23,7 +23,7 @@ _SAYS: Final[dict[str, Callable[[Settings], str]]] = {
         f"group {s.kafka.group_id}, topics {', '.join(s.kafka.topics)}, a new group starts at {s.kafka.start_from}"
     ),
     "source": lambda s: f"format {s.source.format}, envelope {s.source.envelope}",
-    "destination": lambda s: f"webhook URL from {'a file' if s.destination.webhook_url_file else 'the settings'}",
+    "destination": lambda s: f"webhook URL {_origin(s)}",
     "delivery": lambda s: f"{s.delivery.mode}, {_rate(s)}, {s.delivery.concurrency} at once",
     "dead_letter": lambda s: f"topic {s.dead_letter.topic}, halts above {s.dead_letter.halt_ratio:.0%}",
     "mappings_file": lambda s: str(s.mappings_file or "none: the two default mappings"),
@@ -79,6 +79,12 @@ def _section(problem: Problem) -> str:
         return path if path in Settings.model_fields else "environment"
     section = path.partition(".")[0].partition("[")[0]
     return _FILE if section == "(file)" else section
+
+
+def _origin(settings: Settings) -> str:
+    if settings.destination.webhook_url_file:
+        return f"from {settings.destination.webhook_url_file}"
+    return "from the settings" if settings.destination.webhook_url else "not needed by a shadow"
 
 
 def _rate(settings: Settings) -> str:

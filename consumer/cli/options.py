@@ -29,10 +29,9 @@ def settings_from(config: Path | None) -> Settings:
         ConfigurationError: every mistake at once.
     """
     from consumer.config.settings import load_settings
-    from consumer.config.webhook_url import read_webhook_url
     from consumer.ops.log import register_secret
 
     settings = load_settings(config, os.environ)
-    for secret in (*settings.secrets(), read_webhook_url(settings.destination)):
+    for secret in settings.secrets():
         register_secret(secret)
     return settings

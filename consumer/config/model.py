@@ -48,9 +48,15 @@ class SourceFormat(StrEnum):
 
 
 class Envelope(StrEnum):
-    """What an event is wrapped in."""
+    """What an event is wrapped in: the presets of `consumer.kafka.decode`."""
 
     NONE = "none"
+    RUDDERSTACK = "rudderstack"
+    JITSU = "jitsu"
+    CONNECT = "connect"
+    CLOUDEVENTS = "cloudevents"
+    DEBEZIUM = "debezium"
+    BATCH = "batch"
 
 
 class Mode(StrEnum):
@@ -176,14 +182,16 @@ class Source(Section):
     format: SourceFormat = SourceFormat.AUTO
     """``auto`` tells by the first byte; ``json`` takes JSON only."""
     envelope: Envelope = Envelope.NONE
-    """What events are wrapped in."""
+    """What events are wrapped in: ``rudderstack`` (traits in context), ``jitsu`` (httpPayload), ``connect`` (schema and
+    payload), ``cloudevents``, ``debezium`` (after, or an outbox), ``batch`` (several events in a record)."""
 
 
 class Destination(Section):
     """The ChartMogul webhook."""
 
     webhook_url: SecretStr | None = None
-    """The webhook's URL from ChartMogul. It is the only credential: prefer the file or the environment."""
+    """The webhook's URL from ChartMogul: ``https``, or ``http`` to this machine. It is the only credential: prefer the
+    file or the environment. Required, here or as a file, unless ``delivery.mode`` is ``shadow``."""
     webhook_url_file: Path | None = None
     """A file that holds the URL; read again while delivery is halted, so a new URL needs no restart."""
     allow_http: Flag = False
@@ -288,7 +296,7 @@ class Settings(Section):
     log: Log = Field(default_factory=Log)
 
     def secrets(self) -> Iterator[str]:
-        """Every text that may be shown nowhere, for the log's last line of defence."""
+        """Every secret in the settings, for the log's last line of defence. A URL in a file is not in the settings."""
         for secret in (self.destination.webhook_url, self.destination.proxy):
             if secret is not None:
                 yield secret.get_secret_value()

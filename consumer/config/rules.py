@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from consumer.config.model import Mode
 from consumer.config.owned import OWNED
 from consumer.config.secret_file import read_secret
 from consumer.config.webhook_url import read_webhook_url
@@ -105,8 +106,11 @@ def read_property_files(settings: Settings) -> tuple[Settings, list[Problem]]:
 
 
 def _webhook(settings: Settings) -> Iterator[Problem]:
+    destination = settings.destination
+    if settings.delivery.mode is Mode.SHADOW and not (destination.webhook_url or destination.webhook_url_file):
+        return  # a shadow posts nowhere
     try:
-        read_webhook_url(settings.destination)
+        read_webhook_url(destination)
     except ConfigurationError as error:
         yield from error.problems
 

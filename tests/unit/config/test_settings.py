@@ -231,6 +231,25 @@ def test_a_mistake_says_where_and_what_is_allowed(problems, changes, path, says)
     assert says in found[path]
 
 
+def test_a_shadow_needs_no_webhook_but_one_that_is_given_must_be_right():
+    environ = {
+        "CHARTMOGUL_CONSUMER_KAFKA__BOOTSTRAP_SERVERS": "broker:9092",
+        "CHARTMOGUL_CONSUMER_KAFKA__TOPICS": "segment-events",
+        "CHARTMOGUL_CONSUMER_KAFKA__START_FROM": "latest",
+        "CHARTMOGUL_CONSUMER_DEAD_LETTER__TOPIC": "dlq",
+        "CHARTMOGUL_CONSUMER_DELIVERY__MODE": "shadow",
+    }
+    assert load_settings(None, environ).destination.webhook_url is None
+    with pytest.raises(ConfigurationError, match="must be https"):
+        load_settings(None, environ | {"CHARTMOGUL_CONSUMER_DESTINATION__WEBHOOK_URL": "http://host/x"})
+
+
+def test_the_envelopes_are_those_that_can_be_opened():
+    from consumer.kafka.decode import PRESETS
+
+    assert [envelope.value for envelope in Envelope] == list(PRESETS)
+
+
 @pytest.mark.parametrize("topics", [["^events"], ["^(segment|other).*$"], ["^segment-events$"], ["^.*\\.raw$"]])
 def test_patterns_that_do_not_surely_match_the_dead_letters_are_let_through(load, topics):
     assert load({"kafka": {"topics": topics}}).kafka.topics == tuple(topics)
