@@ -13,16 +13,17 @@ What every client behind it promises; `tests/integration/test_webhook_conformanc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from consumer import __version__
-from consumer.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from consumer.webhook.lean import LeanClient
+    from consumer.webhook.stock import StockClient
 
 MAX_BODY_BYTES: Final = 64 * 1024
 """How much of an answer's body is kept: enough for any error text, bounded for a hostile or mistaken one."""
@@ -59,6 +60,46 @@ class Response:
     def __repr__(self) -> str:
         """Status and size: an error body may repeat what it was sent."""
         return f"Response(status={self.status}, body={len(self.body)} bytes)"
+
+
+class Headers(Mapping[str, str]):
+    """A response's headers from the wire's; decoded when they are first read, which after a 2xx nobody does."""
+
+    __slots__ = ("_joined", "_raw")
+
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
+        self._raw = raw
+        self._joined: dict[str, str] | None = None
+
+    def _read(self) -> dict[str, str]:
+        if self._joined is None:
+            joined: dict[str, str] = {}
+            for name, value in self._raw:
+                key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
+                joined[key] = f"{joined[key]}, {text}" if key in joined else text
+            self._joined = joined
+        return self._joined
+
+    def __getitem__(self, key: str) -> str:
+        return self._read()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a client keeps to; see `open_client`."""
+
+    timeout_seconds: float
+    connections: int
+    ca_file: str | None
+    proxy: str | None = field(repr=False)  # may hold a password
+    user_agent: str
+    content_type: str
 
 
 class WebhookClient(Protocol):
@@ -117,16 +158,17 @@ def open_client(
     Raises:
         ConfigurationError: the URL, the CA file or the proxy cannot be used, or the client cannot do it.
     """
+    client: type[StockClient | LeanClient]
     if ClientKind(kind) is ClientKind.STOCK:
-        from consumer.webhook.stock import StockClient  # noqa: PLC0415 - importing httpx takes 60 ms
-
-        return StockClient(
-            url=url,
-            timeout_seconds=timeout_seconds,
-            connections=connections,
-            ca_file=ca_file,
-            proxy=proxy,
-            user_agent=user_agent,
-            content_type=content_type,
-        )
-    raise ConfigurationError([Problem("destination.client", "lean is not part of this version; use stock")])
+        from consumer.webhook.stock import StockClient as client  # noqa: PLC0415, N813 - importing httpx takes 60 ms
+    else:
+        from consumer.webhook.lean import LeanClient as client  # noqa: PLC0415, N813 - as above
+    options = Options(
+        timeout_seconds=timeout_seconds,
+        connections=connections,
+        ca_file=ca_file,
+        proxy=proxy,
+        user_agent=user_agent,
+        content_type=content_type,
+    )
+    return client(url, options)

@@ -119,9 +119,9 @@ def check_headers(headers: Iterable[tuple[str, str]]) -> None:
 
 
 def _ascii_host(host: str) -> str:
-    if host.isascii():
+    if ":" in host:
         return host.lower()
-    return host.encode("idna").decode("ascii")  # UnicodeError is a ValueError
+    return host.encode("idna").decode("ascii").lower()  # UnicodeError, of labels too long as well, is a ValueError
 
 
 def _refused(message: str) -> ConfigurationError:

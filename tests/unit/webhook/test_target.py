@@ -49,6 +49,8 @@ def test_a_user_in_the_url_becomes_basic_authorization():
         f"https://h/{SECRET} x",
         f"https://h/{SECRET}\r\nx: y",
         f"https://{'a' * 70}ä.example/{SECRET}",
+        f"https://{'a' * 70}.example/{SECRET}",
+        f"https://a..b/{SECRET}",
         SECRET,
     ],
 )

@@ -1,0 +1,178 @@
+"""One connection of the lean client: an asyncio protocol that carries one request at a time.
+
+`Connection.exchange` writes head and body in one call and waits on a future, which the parser's callbacks resolve: no
+task, stream or lock. What comes after an answer, or unasked, makes the connection unusable: it is closed, and never
+read as the next answer. An answer that is larger than `_MAX_ANSWER_BYTES` with its framing, or its headers than
+`_MAX_HEAD_BYTES`, is given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from typing import TYPE_CHECKING, Final
+
+import httptools
+
+from consumer.webhook.client import KEEPALIVE_SECONDS, MAX_BODY_BYTES, Headers, Response
+from consumer.webhook.failures import garbled, lost, oversized
+
+if TYPE_CHECKING:
+    from consumer.errors import WebhookError
+    from consumer.webhook.lean import LeanClient
+
+_MAX_HEAD_BYTES: Final = 64 * 1024
+_MAX_ANSWER_BYTES: Final = 1024 * 1024
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Idle, or in one exchange; between `LeanClient`, which owns it, asyncio and the parser."""
+
+    def __init__(self, client: LeanClient, origin: tuple[str, str, int], loop: asyncio.AbstractEventLoop) -> None:
+        self.origin = origin
+        self._client = client
+        self._buffer = client.buffer
+        self._loop = loop
+        self._parser = httptools.HttpResponseParser(self)
+        self._poll = select.poll()
+        self._use_until = 0.0
+        self._waiter: asyncio.Future[Response] | None = None
+        self._transport: asyncio.Transport
+
+    async def exchange(self, data: bytes, deadline: float) -> Response:
+        """Send a request and wait for its answer.
+
+        The connection may be in another exchange before this one's task runs again: after the wait nothing of it is
+        read, and it is touched only if the exchange is still its own (the task was cancelled).
+        """
+        self._begin()
+        self._received = 0
+        waiter: asyncio.Future[Response] = self._loop.create_future()
+        self._waiter = waiter
+        self._client.began(self, self._loop, deadline)
+        self._transport.write(data)
+        try:
+            return await waiter
+        finally:
+            if self._waiter is waiter:
+                self._end()
+                self.abort()
+
+    def is_live(self, now: float) -> bool:
+        """Nothing has come on the idle connection, its end included, nor is it old: it may be used."""
+        return now < self._use_until and not self._transport.is_closing() and not self._poll.poll(0)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    def fail(self, error: WebhookError) -> None:
+        """End the exchange under way."""
+        waiter = self._end()
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(error)
+        self.abort()
+
+    def _begin(self) -> None:
+        """Make ready for an answer; a 1xx answer is followed by another."""
+        self._status = self._body_bytes = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body: list[bytes] = []
+        self._done = self._keep_alive = False
+
+    def _end(self) -> asyncio.Future[Response] | None:
+        waiter, self._waiter = self._waiter, None
+        self._client.deadlines.pop(self, None)
+        return waiter
+
+    def _finish(self, *, reusable: bool) -> None:
+        waiter = self._end()
+        if waiter is not None and not waiter.done():
+            body = b"".join(self._body)[:MAX_BODY_BYTES]
+            waiter.set_result(Response(self._status, Headers(self._headers), body))
+        # An answer that came before the whole request was written: the rest of it must not meet the next one.
+        reusable = reusable and not self._transport.get_write_buffer_size()
+        self._use_until = self._loop.time() + KEEPALIVE_SECONDS
+        if not reusable or not self._client.keep(self):
+            self.abort()
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It stands, TLS included."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        self._client.connections.add(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Where to read to."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So much was read."""
+        if self._waiter is None:
+            self.abort()  # nothing was asked
+            return
+        self._received += nbytes
+        broken = False
+        try:
+            self._parser.feed_data(self._buffer[:nbytes])
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            broken = True
+        if self._done:
+            self._finish(reusable=self._keep_alive and not broken)
+        elif broken:
+            self.fail(garbled())
+        elif self._received > (_MAX_ANSWER_BYTES if self._status else _MAX_HEAD_BYTES):
+            self.fail(oversized())
+
+    def eof_received(self) -> None:
+        """The server will send no more; asyncio then closes the connection."""
+        self._lost(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone, whoever closed it."""
+        self._lost(exc)
+        self._client.forget(self)
+
+    def _lost(self, error: Exception | None) -> None:
+        if self._waiter is None:
+            return
+        framed = {b"content-length", b"transfer-encoding"} & {name.lower() for name, _ in self._headers}
+        if self._status >= 200 and not framed and error is None:
+            self._finish(reusable=False)  # the end of the connection is the end of the body
+        else:
+            self.fail(lost(error))
+
+    # the parser's side; what these raise comes out of feed_data as an HttpParserError
+
+    def on_message_begin(self) -> None:
+        """The first byte of an answer, or of what follows it."""
+        if self._done:
+            raise ValueError("there is more after the answer")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or after the body a trailer: those are not wanted."""
+        if not self._status:
+            self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The status is known."""
+        self._status = self._parser.get_status_code()
+
+    def on_body(self, chunk: bytes) -> None:
+        """A piece of the body."""
+        self._body.append(chunk)
+        self._body_bytes += len(chunk)
+        if self._body_bytes >= MAX_BODY_BYTES:
+            self._done = True
+            raise ValueError("enough")
+
+    def on_message_complete(self) -> None:
+        """The answer's last byte; a 1xx is not the answer."""
+        if self._status < 200:
+            self._begin()
+        else:
+            self._done = True
+            self._keep_alive = self._parser.should_keep_alive()
