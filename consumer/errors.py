@@ -10,6 +10,7 @@
     │       ├── TriggerError    the trigger could not be evaluated     (stage trigger)
     │       └── MappingError    a mapping directive failed on it       (stage map)
     ├── WebhookError            an attempt ended without an answer: connect, send, read, time-out, certificate
+    ├── RegistryUnavailableError  no schema registry gave a usable answer: to be tried again, never a dead letter
     └── KafkaUnavailableError   the broker did not do what was asked in time
 
 Outcomes that are expected (a skip, an HTTP status) are values (`consumer.outcomes`), not exceptions.
@@ -122,6 +123,10 @@ class WebhookError(ConsumerError):
         self.detail = detail
         self.ambiguous = ambiguous
         super().__init__(f"{kind.value}: {detail}")
+
+
+class RegistryUnavailableError(ConsumerError):
+    """No schema registry gave a usable answer; the message names hosts and what each did, never a credential."""
 
 
 class KafkaUnavailableError(ConsumerError):

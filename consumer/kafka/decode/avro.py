@@ -76,11 +76,13 @@ class AvroSchema:
             for reference in references:
                 fastavro.parse_schema(reference, named)
             parsed = fastavro.parse_schema(schema, named)
+            self._read = _Compiler(named).reader(parsed)
+        except SchemaError:
+            raise
         except (SchemaParseException, UnknownType, KeyError, TypeError, ValueError, AttributeError) as error:
             raise SchemaError(f"is no valid Avro schema ({type(error).__name__})") from error
         except RecursionError as error:
             raise SchemaError("is nested too deeply") from error
-        self._read = _Compiler(named).reader(parsed)
 
     def read(self, data: bytes, limits: DecodeLimits, offset: int = 0) -> Any:
         """The value that ``data`` holds from ``offset`` to its end.

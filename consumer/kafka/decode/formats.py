@@ -97,7 +97,7 @@ class Formats:
         if schema.kind is SchemaKind.JSON:
             return parse_json(value[offset:], self._limits)
         if schema.avro is None:
-            fault = schema.fault or f"is {schema.kind.capitalize()}, which is not supported"
+            fault = schema.fault or f"is of type {schema.kind}, which is not supported"
             raise DecodeError(DecodeReason.UNKNOWN_SCHEMA, f"names schema {schema_id}, which {fault}")
         return schema.avro.read(value, self._limits, offset)
 

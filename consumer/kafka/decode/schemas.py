@@ -34,6 +34,7 @@ class SchemaKind(StrEnum):
     AVRO = "AVRO"
     JSON = "JSON"
     PROTOBUF = "PROTOBUF"
+    OTHER = "OTHER"
 
 
 @dataclass(frozen=True, slots=True)
