@@ -10,6 +10,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -307,6 +308,15 @@ def test_nothing_names_a_machine_or_a_registry() -> None:
             continue
         complaints += out_of_place(str(path.relative_to(ROOT)), text)
     assert not complaints, show(complaints)
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    named = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    page = (ROOT / "docs" / "decisions" / "001-dependencies.md").read_text(encoding="utf-8")
+    missing = [name for each in named if f"`{(name := re.split(r'[^A-Za-z0-9-]', each)[0])}`" not in page]
+    assert named
+    assert not missing, f"not in docs/decisions/001-dependencies.md: {', '.join(missing)}"
 
 
 @pytest.mark.parametrize("package_name", [*PURE, "kafka", "webhook", "sandbox", "ops", "cli", "config"])
