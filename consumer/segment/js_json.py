@@ -19,9 +19,12 @@ _EXACT_DIGITS: Final = 17
 """Longer integers than this go straight to doubles: Python would read thousands of digits at quadratic cost."""
 
 
-def encode(value: Any, indent: str = "") -> str | UndefinedType:
-    """``JSON.stringify(value, null, indent)``; `UNDEFINED` where JavaScript gives undefined."""
-    text = _encode(value, indent, "\n" if indent else "")
+def encode(value: Any, indent: str | None = None) -> str | UndefinedType:
+    """``JSON.stringify(value, null, indent)``; `UNDEFINED` where JavaScript gives undefined.
+
+    An empty indent, which JavaScript makes of a number between 0 and 1, still breaks lines.
+    """
+    text = _encode(value, indent or "", "" if indent is None else "\n")
     return UNDEFINED if text is None else text
 
 
@@ -71,7 +74,7 @@ def _encode(value: Any, indent: str, line: str) -> str | None:
         return "null"
     inner = line + indent
     if kind is dict:
-        colon = ": " if indent else ":"
+        colon = ": " if line else ":"
         texts = [(key, _encode(value[key], indent, inner)) for key in own_keys(value)]
         return _join("{", [quote(key) + colon + text for key, text in texts if text is not None], "}", line, inner)
     if kind is list:

@@ -70,5 +70,5 @@ def member(value: Any, key: str) -> Any:
     if kind is dict and key in value:
         return found
     if key == "__proto__":
-        return {}
+        return [] if kind is list else {}
     return NativeFunction(_CONSTRUCTORS[kind] if key == "constructor" else _TEXT_NAMES.get(key, key))
