@@ -40,6 +40,7 @@ from consumer.sandbox.store import CompanyMode
     "--company-mode",
     type=click.Choice(CompanyMode, case_sensitive=False),
     default=CompanyMode.ADDED_TO_COMPANY,
+    show_default=True,
     help="When a contact makes a customer of its own: ChartMogul's setting of that name.",
 )
 def sandbox(

@@ -46,10 +46,10 @@ _SKIPS: Final[dict[StrEnum, str]] = {
     SkipReason.NO_MATCHING_MAPPING: "No enabled mapping's trigger matches. Usual for track and page.",
     SkipReason.DUPLICATE: "The same message was delivered a short while ago.",
 }
-_SKIPS |= {
-    SkipReason(reason.value): f"{text} Here as skipped, because `dead_letter.skip_reasons` names it."
+_SKIPS.update(
+    (SkipReason(reason.value), f"{text} Here as skipped, because `dead_letter.skip_reasons` names it.")
     for reason, text in _REJECTS.items()
-}
+)
 _SKIPS[SkipReason.NO_INFORMATION] = _REJECTS[RejectReason.NO_INFORMATION]
 
 _DECODES: Final[dict[StrEnum, str]] = {
