@@ -1,0 +1,160 @@
+"""What the Kafka thread tells the driver, as values, in the order in which it happened.
+
+Each is handed to the ``emit`` that the driver gave; that must not block and must be callable from any thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from confluent_kafka import Message
+
+    from consumer.delivery.messages import Partition, Position
+
+
+class Reply:
+    """The answer that a revoke waits for; the first one counts, and only before the deadline."""
+
+    __slots__ = ("_deliver",)
+
+    def __init__(self, deliver: Callable[[Reply, Mapping[Partition, Position]], None]) -> None:
+        self._deliver = deliver
+
+    def set(self, positions: Mapping[Partition, Position]) -> None:
+        """Let go: commit these positions and give the partitions up. From any thread, never blocks."""
+        self._deliver(self, positions)
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Records, in offset order within each partition.
+
+    Attributes:
+        batch: none of them is an error.
+        size: what they hold in memory, about; to be given back with `KafkaSource.took`.
+    """
+
+    batch: Sequence[Message]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The group has taken us in; the assignment may be empty for good (more replicas than partitions)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionsAssigned:
+    """Partitions that are ours from now on; their records come after this.
+
+    Attributes:
+        positions: where each starts, with the metadata committed there.
+        share: all that is held, as a part of all partitions of the subscribed topics: 0 < share <= 1.
+        epoch: rises with each assignment; `KafkaSource.commit` takes the last one seen.
+    """
+
+    positions: Mapping[Partition, Position]
+    share: float
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionsRevoking:
+    """Partitions to be given up. The Kafka thread waits for ``reply``, then commits it and lets go.
+
+    Attributes:
+        deadline_seconds: from now; without a reply nothing more is committed for them.
+    """
+
+    partitions: Sequence[Partition]
+    deadline_seconds: float
+    reply: Reply = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionsReleased:
+    """Partitions have been given up.
+
+    Attributes:
+        committed: whether the reply's positions are committed; if not, the next owner delivers some of it again.
+    """
+
+    partitions: Sequence[Partition]
+    committed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionsLost:
+    """Partitions that are no longer ours, or start anew elsewhere: nothing of them is committed any more."""
+
+    partitions: Sequence[Partition]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitDone:
+    """The commit under way has ended.
+
+    Attributes:
+        positions: those asked for, without the ones whose partition was given up meanwhile.
+        error: what Kafka said against it, None if it is committed.
+    """
+
+    positions: Mapping[Partition, Position]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfRange:
+    """The topics no longer have these offsets, and ``on_out_of_range`` is ``halt``: the partitions stand still.
+
+    Retention was shorter than an outage, or a topic was made anew. A person resets the group's offsets, or sets
+    ``kafka.on_out_of_range``; both take a restart.
+    """
+
+    offsets: Mapping[Partition, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ShareChanged:
+    """See `PartitionsAssigned.share`."""
+
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceError:
+    """Something is wrong that a person may have to see to; the thread goes on trying unless it is ``fatal``.
+
+    Attributes:
+        code: Kafka's name for it, such as ``UNKNOWN_TOPIC_OR_PART``; a metric label.
+        message: for people: what it means and what to check.
+        fatal: nothing will be read any more; only a new process helps.
+    """
+
+    code: str
+    message: str
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The thread has ended: the last event."""
+
+
+SourceEvent = (
+    Messages
+    | Joined
+    | PartitionsAssigned
+    | PartitionsRevoking
+    | PartitionsReleased
+    | PartitionsLost
+    | CommitDone
+    | OutOfRange
+    | ShareChanged
+    | SourceError
+    | Closed
+)

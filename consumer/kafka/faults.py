@@ -1,0 +1,85 @@
+"""What goes wrong between us and Kafka, in words, for people: what it means and what to look at.
+
+librdkafka tries for ever and repeats itself while it does: the same fault is told once in half a minute.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from confluent_kafka import KafkaError
+
+from consumer.kafka.events import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.delivery.messages import Partition
+    from consumer.errors import KafkaUnavailableError
+
+_REPEAT_SECONDS: Final = 30.0
+
+_REMEDIES: Final = {
+    KafkaError._ALL_BROKERS_DOWN: "check kafka.bootstrap_servers and the network",  # noqa: SLF001 - public names
+    KafkaError._AUTHENTICATION: "check the SASL settings in kafka.properties",  # noqa: SLF001 - as above
+    KafkaError._MAX_POLL_EXCEEDED: "the process was starved of CPU or suspended",  # noqa: SLF001 - as above
+    KafkaError._RESOLVE: "check kafka.bootstrap_servers and DNS",  # noqa: SLF001 - as above
+    KafkaError._SSL: "check the TLS settings in kafka.properties",  # noqa: SLF001 - as above
+    KafkaError.FENCED_INSTANCE_ID: "another process has the same group.instance.id",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "the principal needs READ on the group",
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL: "the group's members disagree on partition.assignment.strategy",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "the principal needs READ and DESCRIBE on the topic",
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "make the topic or check kafka.topics; it is looked for again by itself",
+}
+
+
+class Faults:
+    """Tells the driver of faults.
+
+    Args:
+        emit: takes each `SourceError`.
+    """
+
+    def __init__(self, emit: Callable[[SourceError], None]) -> None:
+        self._emit = emit
+        self._told: dict[str, float] = {}
+
+    def kafka(self, error: KafkaError) -> None:
+        """An error of librdkafka or the broker."""
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - a public name
+            return
+        remedy = _REMEDIES.get(error.code())
+        self._tell(error.name(), f"{error.str()}; {remedy}" if remedy else error.str(), fatal=error.fatal())
+
+    def unavailable(self, error: KafkaUnavailableError) -> None:
+        """Partitions are held and cannot be read yet."""
+        self._tell("UNAVAILABLE", f"partitions wait to be read; {error}; tried again by itself")
+
+    def out_of_range(self, partition: Partition, offset: int, policy: str) -> None:
+        """An offset is not there any more, or not yet."""
+        what = "it stands still until a person has looked" if policy == "halt" else f"reading goes on from the {policy}"
+        self._tell(
+            "OFFSET_OUT_OF_RANGE",
+            f"{partition.topic}/{partition.number} has no offset {offset}: retention was shorter than an outage, "
+            f"or the topic was made anew; {what}",
+        )
+
+    def release(self, error: str) -> None:
+        """The last commit of partitions that were given up did not succeed."""
+        self._tell("RELEASE", f"partitions were given up without a last commit ({error}): some is delivered again")
+
+    def fatal(self, error: Exception) -> None:
+        """Nothing will be read any more."""
+        text = str(error) or type(error).__name__
+        self._tell("FATAL", f"the Kafka thread cannot go on: {text}", fatal=True)
+
+    def _tell(self, code: str, message: str, *, fatal: bool = False) -> None:
+        now = time.monotonic()
+        # A lost connection's message says how long it had lasted: it is never the same twice.
+        key = code if code.startswith("_") else message
+        if not fatal and now < self._told.get(key, 0.0):
+            return
+        self._told = {known: until for known, until in self._told.items() if until > now}
+        self._told[key] = now + _REPEAT_SECONDS
+        self._emit(SourceError(code, message, fatal=fatal))
