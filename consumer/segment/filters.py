@@ -14,7 +14,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from consumer.errors import ConfigurationError, Problem
-from consumer.segment.filters_actions import ORDER, Action, AllowProperties, Drop, DropProperties, Event, Sample
+from consumer.segment.filters_actions import (
+    ORDER,
+    Action,
+    AllowProperties,
+    Drop,
+    DropProperties,
+    Event,
+    Sample,
+    compile_action,
+)
 from consumer.segment.fql import FqlError, compile_fql
 
 __all__ = [
@@ -84,23 +93,24 @@ def compile_filters(specs: Sequence[Filter]) -> Callable[[Event], Event | None]:
     if problems:
         raise ConfigurationError(problems)
     steps.sort(key=lambda step: ORDER.index(type(step[2])))
-    return _runner(steps) if steps else lambda event: event
+    return _runner([(index, condition, compile_action(action)) for index, condition, action in steps])
 
 
 _Step = tuple[int, Callable[[Event], bool], Action]
+_Compiled = tuple[int, Callable[[Event], bool], Callable[[Event], Event | None]]
 
 
-def _runner(steps: list[_Step]) -> Callable[[Event], Event | None]:
+def _runner(steps: list[_Compiled]) -> Callable[[Event], Event | None]:
     def run(event: Event) -> Event | None:
         decided: dict[int, bool] = {}
         current = event
         try:
-            for index, condition, action in steps:
+            for index, condition, apply in steps:
                 applies = decided.get(index)
                 if applies is None:
                     applies = decided[index] = condition(current)
                 if applies:
-                    changed = action.apply(current)
+                    changed = apply(current)
                     if changed is None:
                         return None
                     current = changed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from consumer.segment.js_json import encode
 
@@ -30,24 +30,13 @@ class Sample:
         path: dotted path of the value that decides, "" for the messageId.
     """
 
-    type: ClassVar = "SAMPLE"
     percent: float
     path: str = ""
-
-    def apply(self, event: Event) -> Event | None:
-        """The event, or None where the sample leaves it out."""
-        return event if fraction(_sampled(event, self.path)) < self.percent else None
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
     """Sends nothing."""
-
-    type: ClassVar = "DROP"
-
-    def apply(self, event: Event) -> Event | None:  # noqa: ARG002 - one interface for the four actions
-        """None, always."""
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +47,7 @@ class DropProperties:
         fields: dotted path of an object, or of an array of objects, to the keys that go there; "" is the event itself.
     """
 
-    type: ClassVar = "DROP_PROPERTIES"
     fields: Mapping[str, tuple[str, ...]]
-
-    def apply(self, event: Event) -> Event | None:
-        """A copy without the fields; the event itself where it has none of them."""
-        for path, keys in self.fields.items():
-            event = _edited(event, _segments(path), _dropper(keys))
-        return event
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +58,36 @@ class AllowProperties:
         fields: as in `DropProperties`, but the keys that stay.
     """
 
-    type: ClassVar = "ALLOW_PROPERTIES"
     fields: Mapping[str, tuple[str, ...]]
-
-    def apply(self, event: Event) -> Event | None:
-        """A copy with those fields only; the event itself where it has no others."""
-        for path, keys in self.fields.items():
-            event = _edited(event, _segments(path), _keeper(keys))
-        return event
 
 
 Action = Sample | Drop | DropProperties | AllowProperties
 
 ORDER: tuple[type[Action], ...] = (Sample, Drop, DropProperties, AllowProperties)
 """The documented order in which actions apply, whatever the order of their filters."""
+
+
+def compile_action(action: Action) -> Callable[[Event], Event | None]:
+    """What the action does to an event: the event itself, a changed copy, or None where nothing is sent."""
+    match action:
+        case Sample(percent, path):
+            segments = _segments(path)
+            return lambda event: event if fraction(_sampled(event, segments)) < percent else None
+        case Drop():
+            return lambda _event: None
+        case DropProperties(fields):
+            return _editor([(_segments(path), _dropper(keys)) for path, keys in fields.items()])
+        case AllowProperties(fields):
+            return _editor([(_segments(path), _keeper(keys)) for path, keys in fields.items()])
+
+
+def _editor(edits: list[tuple[tuple[str, ...], Callable[[Event], Event]]]) -> Callable[[Event], Event]:
+    def run(event: Event) -> Event:
+        for segments, edit in edits:
+            event = _edited(event, segments, edit)
+        return event
+
+    return run
 
 
 def fraction(value: Any) -> float:
@@ -99,11 +97,11 @@ def fraction(value: Any) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _sampled(event: Event, path: str) -> Any:
+def _sampled(event: Event, segments: tuple[str, ...]) -> Any:
     value: Any = event
-    for segment in _segments(path):
+    for segment in segments:
         value = value.get(segment) if isinstance(value, dict) else None
-    if not path or value is None:
+    if not segments or value is None:
         # Without a messageId the event as a whole has to decide: a constant would take all such events or none.
         return event.get("messageId") or event
     return value
