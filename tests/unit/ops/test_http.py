@@ -9,12 +9,13 @@ import threading
 from html.parser import HTMLParser
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from consumer.delivery.halt import HaltReason
 from consumer.delivery.messages import Partition
 from consumer.errors import ConfigurationError
 from consumer.ops.http import MAX_CONNECTIONS, Endpoints, OpsServer
-from consumer.ops.metrics import make_registry
+from consumer.ops.metrics import ServiceCollector
 from consumer.ops.readiness import REMEDIES
 from consumer.ops.snapshot import Failure, Lag, MappingsInfo
 from tests.unit.ops.factory import service, view
@@ -24,17 +25,19 @@ class World:
     """What the endpoints see, to be changed by a test."""
 
     def __init__(self) -> None:
+        self.reset()
+        registry = CollectorRegistry()
+        registry.register(ServiceCollector(lambda: self.snapshot, lambda: self.age))
+        self.endpoints = Endpoints(registry, self.take, lambda: self.age)
+
+    def reset(self) -> None:
+        self.age = 0.0
         self.snapshot = service(
             partitions=[view()],
             lags=[Lag(Partition("events", 0), 120, 3.0)],
             mappings=MappingsInfo(source="<mappings>.yaml", names=("a & b",), loaded_at=1_700_000_000.0),
             failures=[Failure(1_700_000_000.0, Partition("events", 0), 7, "<m>", "http_rejected", 422, "<script>")],
         )
-        self.age = 0.0
-        registry = make_registry(
-            lambda: self.snapshot, lambda: self.age, mode="live", librdkafka="", confluent_kafka=""
-        )
-        self.endpoints = Endpoints(registry, self.take, lambda: self.age)
 
     def take(self):
         if isinstance(self.snapshot, Exception):
@@ -42,15 +45,22 @@ class World:
         return self.snapshot
 
 
-@pytest.fixture
-def world():
-    return World()
-
-
-@pytest.fixture
-def port(world):
+@pytest.fixture(scope="module")
+def served():
+    world = World()
     with OpsServer("127.0.0.1", 0, world.endpoints) as server:
-        yield server.port
+        yield world, server.port
+
+
+@pytest.fixture
+def world(served):
+    served[0].reset()
+    return served[0]
+
+
+@pytest.fixture
+def port(served, world):
+    return served[1]
 
 
 def get(port: int, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], str]:
@@ -202,7 +212,7 @@ def test_connections_that_say_nothing_do_not_add_threads(world):
         finally:
             for each in idle:
                 each.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "ops-http"]
+    assert not server._thread.is_alive()
 
 
 def test_broken_requests_leave_it_standing(port, capfd):
