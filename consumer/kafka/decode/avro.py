@@ -166,7 +166,9 @@ class _Compiler:
             return self.reader(fields[0]["type"])
         return record_reader([self._field(field["name"], field["type"]) for field in fields])
 
-    def _field(self, name: str, schema: Any) -> Field:
+    def _field(self, name: Any, schema: Any) -> Field:
+        if not isinstance(name, str):
+            raise SchemaError("has a field whose name is no text")
         if isinstance(schema, list) and len(schema) == 2 and "null" in schema:
             null_branch = schema.index("null")
             return Field(name, self.reader(schema[1 - null_branch]), null_branch)

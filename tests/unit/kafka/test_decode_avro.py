@@ -250,6 +250,28 @@ def test_a_schema_that_cannot_be_used(schema: Any) -> None:
         AvroSchema(schema).read(b"\x00", LIMITS)
 
 
+def test_a_field_s_name_is_only_a_name() -> None:
+    """Readers are generated: no name may become code, or part of a template."""
+    names = [
+        '"] = 1/0 #',
+        "'); 1/0; ('",
+        "\\",
+        "a\nraise SystemExit",
+        "\ud83d",
+        "NAME",
+        "READ",
+        "SOME",
+        "{0}",
+        "READER",
+    ]
+    fields = [{"name": name, "type": ["null", "string"]} for name in names]
+    data = b"".join(b"\x02\x02%d" % n for n in range(len(names)))
+    schema = {"type": "record", "name": "r", "fields": fields}
+    assert read(schema, data) == {name: str(n) for n, name in enumerate(names)}
+    with pytest.raises(SchemaError):
+        AvroSchema({"type": "record", "name": "r", "fields": [{"name": 5, "type": "string"}]})
+
+
 class Registry:
     """A `SchemaSource` over a dict."""
 
