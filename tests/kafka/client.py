@@ -158,7 +158,14 @@ class Broker:
         consumer = self._consumer(group)
         try:
             asked = [TopicPartition(topic, partition) for partition in self._partitions(topic)]
-            return [p for p in consumer.committed(asked, timeout=_SECONDS) if p.offset >= 0]
+            deadline = time.monotonic() + _SECONDS
+            while True:
+                try:
+                    return [p for p in consumer.committed(asked, timeout=_SECONDS) if p.offset >= 0]
+                except KafkaException as error:
+                    # A group's first question may come before its coordinator has loaded.
+                    if not error.args[0].retriable() or time.monotonic() > deadline:
+                        raise
         finally:
             consumer.close()
 
