@@ -104,7 +104,9 @@ class DeadLetterWriter:
         Returns:
             What is wrong and what to do, or None.
         """
-        admin = AdminClient({name: v for name, v in self._properties.items() if name != "enable.idempotence"})
+        properties = {name: v for name, v in self._properties.items() if name != "enable.idempotence"}
+        # What goes wrong is in the answers; librdkafka's own lines on standard error would only repeat it.
+        admin = AdminClient({**properties, "log_level": 0})
         try:
             # All topics are asked for: asking for one by name makes it, on brokers that make topics by themselves.
             found = admin.list_topics(timeout=_REQUEST_SECONDS).topics.get(self._topic)
