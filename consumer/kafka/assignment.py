@@ -84,12 +84,15 @@ class Assignment:
         if self._cooperative:
             self._consumer.incremental_assign(to_kafka(offsets, offsets))
         else:
-            self._assign({**self._positions(), **offsets})
+            # Resumed first, while each is certainly started; all begin anew, so all have to be seen again.
+            self.pause(())
+            offsets = {**self._positions(), **offsets}
+            self._consumer.assign(to_kafka(offsets, offsets))
         self.started.update(offsets)
         self._unseen.update(offsets)
 
-    def stop(self, partition: Partition) -> None:
-        """Read no more of a partition that stays held.
+    def stopped(self, partition: Partition) -> None:
+        """Librdkafka has stopped reading a partition that stays held; it can be started anew.
 
         Raises:
             KafkaException: as `start`.
@@ -99,8 +102,6 @@ class Assignment:
         self._forget(partition)
         if self._cooperative:
             self._consumer.incremental_unassign(to_kafka([partition]))
-        else:
-            self._assign(self._positions())
 
     def saw(self, batch: Iterable[Message]) -> None:
         """Note where records come from. Costs nothing once each started partition has had one."""
@@ -131,12 +132,6 @@ class Assignment:
             partition: at.offset if at.offset >= 0 else self.started[partition]
             for partition, at in zip(self.started, known, strict=True)
         }
-
-    def _assign(self, offsets: Mapping[Partition, int]) -> None:
-        # Resumed before, while each is certainly started; all begin anew, so all have to be seen again.
-        self.pause(())
-        self._consumer.assign(to_kafka(offsets, offsets))
-        self._unseen.update(self.started)
 
 
 def to_kafka(partitions: Iterable[Partition], offsets: Mapping[Partition, int] | None = None) -> list[TopicPartition]:

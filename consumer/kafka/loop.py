@@ -229,6 +229,7 @@ class SourceLoop:
             return
         self._pending.clear()
         self._backoff = _BACKOFF_SECONDS
+        self.watch.look_soon()
 
     def _starting_positions(self) -> Mapping[Partition, Position]:
         out_of_range = [p for p, reset in self._pending.items() if reset]
@@ -351,7 +352,7 @@ class SourceLoop:
         # The driver's idea of the partition ends here; it is assigned again, at another position.
         self._emit(PartitionsLost([partition]))
         with suppress(KafkaException):  # it has just been lost; the callback that says so is on its way
-            self._assignment.stop(partition)
+            self._assignment.stopped(partition)
         self._epoch += 1
         self._assignment.held[partition] = self._epoch
         self._pending[partition] = True

@@ -60,6 +60,10 @@ class TopicWatch:
             raise KafkaUnavailableError(f"the topics' metadata: {error.args[0].str()}") from None
         self.counts = self._subscription.partitions(metadata)
 
+    def look_soon(self) -> None:
+        """Have the ends looked for at the next `refresh`: there are new partitions."""
+        self._ends_at = 0.0
+
     def refresh(self, now: float, assignment: Assignment) -> None:
         """Ask again for what is due; what is not answered keeps its last value."""
         if assignment.held and now >= self._counts_at:
