@@ -1,4 +1,4 @@
-"""``python -m consumer``: the command line where the package is not installed, as in a fresh checkout."""
+"""``python -m consumer``: the command line, where the package is not installed."""
 
 from consumer.cli import main
 

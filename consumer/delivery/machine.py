@@ -340,6 +340,7 @@ class Machine:
             reason=reason,
             mapping=delivery.plan.mapping,
             detail=detail,
+            body=delivery.plan.body if isinstance(delivery.plan, Post) else b"",
             status=answer.status if answer is not None else 0,
             excerpt=answer.excerpt if answer is not None else "",
             attempts=answer.send.attempt if answer is not None else 0,

@@ -193,6 +193,7 @@ class DeadLetter(NamedTuple):
         ident: unique within the process; the same when it has to be written again.
         source: the record's handle, as polled.
         detail: field names and kinds of values, no contents.
+        body: what was to be sent, where the delivery came that far: an answer's excerpt is cleaned of it.
         status, excerpt, attempts: of the last attempt, where there was one.
     """
 
@@ -204,6 +205,7 @@ class DeadLetter(NamedTuple):
     reason: RejectReason | DecodeReason | DeliverReason
     mapping: str
     detail: str
+    body: bytes = b""
     status: int = 0
     excerpt: str = ""
     attempts: int = 0

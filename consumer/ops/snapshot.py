@@ -77,7 +77,6 @@ class ServiceSnapshot:
         joined: whether the consumer is a member of its group.
         share: this process's part of rate and concurrency.
         obstacles: why it is not ready, besides what `delivery` and `joined` say; a plain sentence with a remedy each.
-        loop_age_seconds: since the loop last turned, when this was taken.
     """
 
     delivery: Snapshot
@@ -87,7 +86,6 @@ class ServiceSnapshot:
     mappings: MappingsInfo = field(default_factory=MappingsInfo)
     obstacles: tuple[str, ...] = ()
     failures: Sequence[Failure] = ()
-    loop_age_seconds: float = 0.0
 
 
 def copy_stats(stats: Stats) -> Stats:

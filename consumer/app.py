@@ -1,0 +1,363 @@
+"""Wires the service from settings: decoder, router, machine, Kafka, webhook, endpoints. Decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from importlib.metadata import version
+from random import SystemRandom
+from typing import TYPE_CHECKING, Self
+
+import confluent_kafka
+
+from consumer.chartmogul.router import DEFAULT_MAPPINGS, Router
+from consumer.config.model import BatchFormat, Mode, StartPoint
+from consumer.config.webhook_url import read_webhook_url
+from consumer.delivery.dispatch import BatchSettings
+from consumer.delivery.gate import GateSettings
+from consumer.delivery.halt import HaltReason
+from consumer.delivery.machine import DeliverySettings
+from consumer.delivery.retry import RetryPolicy
+from consumer.errors import ConfigurationError
+from consumer.kafka import events
+from consumer.kafka.dead_letter import DeadLettersReported, DeadLetterWriter
+from consumer.kafka.decode import Decoder
+from consumer.kafka.properties import SourceConfig
+from consumer.kafka.source import KafkaSource
+from consumer.letterbox import Letterbox
+from consumer.ops.http import Endpoints, OpsServer
+from consumer.ops.log import Repeats, get_logger, redactor
+from consumer.ops.metrics import make_registry
+from consumer.ops.readiness import REMEDIES
+from consumer.ops.redact import redact_excerpt
+from consumer.ops.snapshot import Failure, Lag, MappingsInfo, ServiceSnapshot, SnapshotExchange
+from consumer.ops.watchdog import Heartbeat, Watchdog
+from consumer.planning import Planner
+from consumer.sender import Sender, encode_array, encode_ndjson, encode_single
+from consumer.service import Service
+from consumer.webhook.client import NO_HEADERS, ClientKind, Response, open_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from consumer.config.model import Settings
+    from consumer.delivery.messages import DeadLetter, HaltChanged, Partition
+    from consumer.webhook.client import WebhookClient
+
+_ENCODERS: dict[BatchFormat, Callable[[Sequence[bytes]], bytes]] = {
+    BatchFormat.SINGLE: encode_single,
+    BatchFormat.ARRAY: encode_array,
+    BatchFormat.NDJSON: encode_ndjson,
+}
+_CONTENT_TYPES = {BatchFormat.NDJSON: "application/x-ndjson"}
+_WATCH_SECONDS = 2.0
+_FAILURES = 20
+_CLOSE_SECONDS = 5.0
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    monotonic = staticmethod(time.monotonic)
+    unix = staticmethod(time.time)
+
+
+class ShadowClient:
+    """Delivers nowhere and says that it did: everything but the POST, to run beside Segment and compare."""
+
+    async def post(self, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> Response:  # noqa: ARG002 - the interface's
+        """Answer 200 without sending."""
+        return Response(200, {}, b"")
+
+    async def set_url(self, url: str) -> None:
+        """There is none to set."""
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
+
+def delivery_settings(settings: Settings) -> DeliverySettings:
+    """What the machine is told of the settings."""
+    delivery, kafka = settings.delivery, settings.kafka
+    single = delivery.batch.format is BatchFormat.SINGLE
+    return DeliverySettings(
+        gate=GateSettings(
+            requests_per_second=delivery.requests_per_second,
+            burst_requests=delivery.burst_requests,
+            concurrency=delivery.concurrency,
+            retry_after_cap_seconds=delivery.retry.cap_seconds,
+        ),
+        retry=RetryPolicy(
+            budget_seconds=delivery.retry.budget_seconds,
+            base_seconds=delivery.retry.base_seconds,
+            cap_seconds=delivery.retry.cap_seconds,
+        ),
+        batch=BatchSettings(
+            max_events=1 if single else delivery.batch.max_events,
+            max_bytes=delivery.batch.max_bytes,
+            linger_seconds=0.0 if single else delivery.batch.linger_seconds,
+        ),
+        # A quarter is the client's own queue; an eighth may be on its way between the threads.
+        buffer_bytes=kafka.buffer_bytes * 5 // 8,
+        commit_interval_seconds=kafka.commit_interval_seconds,
+        halt_ratio=settings.dead_letter.halt_ratio,
+    )
+
+
+class Application:
+    """The service with all its parts, in one event loop.
+
+    ``async with Application(settings) as application: await application.closed``
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Check what can be checked without connecting.
+
+        Raises:
+            ConfigurationError: mappings, certificates or addresses cannot be used.
+        """
+        self.settings = settings
+        self._log = get_logger("consumer")
+        self._heartbeat = Heartbeat()
+        self._clock = SystemClock()
+        self._url = "" if self._shadow else read_webhook_url(settings.destination)
+        self._client = self._open_client()
+        self._mappings = MappingsInfo(names=tuple(spec.name for spec in DEFAULT_MAPPINGS), loaded_at=time.time())
+        router = Router(
+            require_company_id=settings.destination.require_company_id,
+            skip_reasons=frozenset(settings.dead_letter.skip_reasons),
+        )
+        planner = Planner(Decoder(settings.source.format.value, settings.source.envelope.value), router.route)
+        self._failures: deque[Failure] = deque(maxlen=_FAILURES)
+        self._repeats = Repeats()
+        self.service = Service(
+            delivery_settings(settings),
+            planner,
+            SystemRandom(),
+            self._clock,
+            on_halt=self._on_halt,
+            on_dead_letter=self._on_dead_letter,
+            on_source=self._on_source,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop
+        self._exchange: SnapshotExchange
+        self._ops: OpsServer
+        self._watchdog: Watchdog
+        self._source: KafkaSource
+        self._writer: DeadLetterWriter
+        self._letterbox: Letterbox
+        self._sender: Sender
+
+    @property
+    def _shadow(self) -> bool:
+        return self.settings.delivery.mode is Mode.SHADOW
+
+    async def __aenter__(self) -> Self:
+        """Open the endpoints and join the group."""
+        loop = self._loop = asyncio.get_running_loop()
+        self._exchange = SnapshotExchange(loop.call_soon_threadsafe, self.snapshot)
+        librdkafka, _ = confluent_kafka.libversion()
+        registry = make_registry(
+            self._exchange,
+            self._heartbeat.age,
+            mode=self.settings.delivery.mode.value,
+            librdkafka=librdkafka,
+            confluent_kafka=version("confluent-kafka"),
+        )
+        endpoints = Endpoints(registry, self._exchange, self._heartbeat.age, mode=self.settings.delivery.mode.value)
+        http = self.settings.http
+        self._ops = OpsServer(http.host, http.port, endpoints)
+        self._watchdog = Watchdog(self._heartbeat, lambda stacks: self._log.error("loop_hangs", stacks=stacks))
+        self._watchdog.__enter__()
+        kafka, dead_letter = self.settings.kafka, self.settings.dead_letter
+        self._source = KafkaSource(self._source_config(), self.service.emit)
+        self._writer = DeadLetterWriter(
+            bootstrap_servers=kafka.bootstrap_servers,
+            properties=kafka.client_properties(),
+            topic=dead_letter.topic,
+            create=dead_letter.create,
+            emit=self._letters_reported,
+        )
+        self._letterbox = Letterbox(
+            self._writer,
+            kafka.group_id,
+            self._clock,
+            lambda letter, ok: self.service.dead_letter_written(letter, ok=ok),
+        )
+        encode = _ENCODERS[self.settings.delivery.batch.format]
+        self._sender = Sender(self._client, encode, self.service.answered, self._clock, self._refresh_url)
+        self.service.start(self._source, self._letterbox, self._sender)
+        self._tasks = [loop.create_task(self._watch()), loop.create_task(self._letterbox.check())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop if nobody has, and close everything."""
+        for task in self._tasks:
+            task.cancel()
+        if not self.service.closed.done():
+            self.service.stop()
+            await self.service.closed
+        await self._sender.aclose()
+        await self._client.aclose()
+        self._writer.close(_CLOSE_SECONDS)
+        self._watchdog.__exit__(None, None, None)
+        self._ops.close()
+
+    def stop(self) -> None:
+        """Stop intake, drain, commit, leave; `closed` is done afterwards."""
+        self._log.info("stopping", drain_timeout_seconds=self.settings.delivery.drain_timeout_seconds)
+        self.service.stop()
+
+    @property
+    def port(self) -> int:
+        """Where the endpoints are."""
+        return self._ops.port
+
+    def snapshot(self) -> ServiceSnapshot:
+        """The service as it stands; call it in the event loop."""
+        self._heartbeat.beat()
+        delivery, health = self.service.snapshot(), self.service.health
+        obstacles = [health.source_error] if health.source_error else []
+        if health.out_of_range:
+            where = ", ".join(_names(health.out_of_range))
+            obstacles.append(f"{where}: {REMEDIES[HaltReason.OFFSET_OUT_OF_RANGE]}")
+        if self._letterbox.problem:
+            obstacles.append(self._letterbox.problem)
+        high = self._source.ends()
+        return ServiceSnapshot(
+            delivery=delivery,
+            joined=health.joined,
+            lags=[Lag(view.partition, high.get(view.partition)) for view in delivery.partitions],
+            share=health.share,
+            mappings=self._mappings,
+            obstacles=tuple(obstacles),
+            failures=tuple(self._failures),
+        )
+
+    # ---- what the parts say
+
+    def _on_source(self, event: events.SourceEvent) -> None:
+        log = self._log
+        if isinstance(event, events.Joined):
+            log.info("joined", group=self.settings.kafka.group_id)
+        elif isinstance(event, events.PartitionsAssigned):
+            log.info("assigned", partitions=_names(event.positions), share=round(event.share, 4))
+        elif isinstance(event, events.PartitionsRevoking):
+            log.info("revoking", partitions=_names(event.partitions), deadline_seconds=event.deadline_seconds)
+        elif isinstance(event, events.PartitionsReleased):
+            log.info("released", partitions=_names(event.partitions), committed=event.committed)
+        elif isinstance(event, events.PartitionsLost):
+            log.warning("lost", partitions=_names(event.partitions))
+        elif isinstance(event, events.CommitDone):
+            if event.error is not None:
+                self._warn("commit_failed", event.error, error=event.error)
+        elif isinstance(event, events.OutOfRange):
+            log.error("offset_out_of_range", partitions=_names(event.offsets))
+        elif isinstance(event, events.SourceError):
+            self._warn("kafka_error", event.code, code=event.code, message=event.message, fatal=event.fatal)
+            if event.fatal:
+                self.stop()
+
+    def _warn(self, event: str, key: str, **fields: object) -> None:
+        held_back = self._repeats.admit((event, key))
+        if held_back is not None:
+            self._log.warning(event, **fields, held_back=held_back)
+
+    def _on_halt(self, change: HaltChanged) -> None:
+        if change.reason is None:
+            self._log.info("delivery_resumed")
+        else:
+            self._log.error("delivery_halted", reason=change.reason.value, detail=change.detail)
+
+    def _on_dead_letter(self, letter: DeadLetter) -> None:
+        self._failures.append(
+            Failure(
+                at=time.time(),
+                partition=letter.partition,
+                offset=letter.offset,
+                mapping=letter.mapping,
+                reason=letter.reason.value,
+                status=letter.status,
+                excerpt=redact_excerpt(letter.excerpt, [letter.body]) or letter.detail,
+            )
+        )
+        self._warn(
+            "dead_lettered",
+            f"{letter.mapping}/{letter.reason.value}",
+            topic=letter.partition.topic,
+            partition=letter.partition.number,
+            offset=letter.offset,
+            mapping=letter.mapping,
+            stage=letter.stage.value,
+            reason=letter.reason.value,
+            detail=letter.detail,
+            status=letter.status,
+        )
+
+    def _letters_reported(self, report: DeadLettersReported) -> None:
+        """On the writer's thread."""
+        self._loop.call_soon_threadsafe(self._letterbox.reported, report)
+
+    # ---- what may change while it runs
+
+    async def _watch(self) -> None:
+        """Beat for the watchdog and look for a new webhook URL."""
+        while True:
+            self._heartbeat.beat()
+            await asyncio.sleep(_WATCH_SECONDS)
+            if await self._refresh_url():
+                self.service.destination_changed()
+
+    async def _refresh_url(self) -> bool:
+        """Read the webhook URL's file again; whether there is another URL now."""
+        destination = self.settings.destination
+        if self._shadow or destination.webhook_url_file is None:
+            return False
+        try:
+            url = read_webhook_url(destination)
+            if url == self._url:
+                return False
+            redactor.register_secret(url)
+            await self._client.set_url(url)
+        except ConfigurationError as error:
+            # Half written, or wrong: the one before stays.
+            self._warn("webhook_url_refused", "", problems=[str(problem) for problem in error.problems])
+            return False
+        self._url = url
+        self._log.info("webhook_url_changed")
+        return True
+
+    # ---- the parts
+
+    def _open_client(self) -> WebhookClient:
+        if self._shadow:
+            return ShadowClient()
+        destination, delivery = self.settings.destination, self.settings.delivery
+        return open_client(
+            ClientKind.STOCK,
+            url=self._url,
+            timeout_seconds=destination.timeout_seconds,
+            connections=delivery.concurrency,
+            ca_file=str(destination.ca_file) if destination.ca_file is not None else None,
+            proxy=destination.proxy.get_secret_value() if destination.proxy is not None else None,
+            content_type=_CONTENT_TYPES.get(delivery.batch.format, "application/json"),
+        )
+
+    def _source_config(self) -> SourceConfig:
+        kafka = self.settings.kafka
+        return SourceConfig(
+            bootstrap_servers=kafka.bootstrap_servers,
+            group_id=kafka.group_id,
+            topics=kafka.topics,
+            start_from=kafka.start_from.value if isinstance(kafka.start_from, StartPoint) else kafka.start_from,
+            on_out_of_range=kafka.on_out_of_range.value,
+            buffer_bytes=kafka.buffer_bytes,
+            properties=kafka.client_properties(),
+            drain_timeout_seconds=self.settings.delivery.drain_timeout_seconds,
+        )
+
+
+def _names(partitions: Iterable[Partition]) -> list[str]:
+    return [f"{partition.topic}/{partition.number}" for partition in partitions]

@@ -1,0 +1,190 @@
+"""One mapping, compiled: whether it wants an event, and what it makes of it.
+
+The order is the hosted destination's: the mapping is resolved; empty values are removed, the others coerced and
+validated; then the one unguarded access of the original to the event, which fails on some; then the action's own
+checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from consumer.chartmogul import contact, customer
+from consumer.chartmogul.body import encode
+from consumer.chartmogul.fields import shape
+from consumer.chartmogul.fused import fuse
+from consumer.errors import ConfigurationError, FieldError, MappingError, Problem, TriggerError
+from consumer.outcomes import Action, Planned, Post, Reject, RejectReason, Stage
+from consumer.segment.mapping import compile_mapping
+from consumer.segment.trigger import TriggerSyntaxError, compile_trigger
+
+if TYPE_CHECKING:
+    from consumer.chartmogul.fields import Field
+
+Payload = dict[str, Any]
+Check = Callable[[Payload], "tuple[RejectReason, FieldError] | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class MappingSpec:
+    """One mapping as a person writes it.
+
+    Attributes:
+        name: how metrics, logs and dead letters call it; unique.
+        action: what it sends.
+        trigger: which events it wants, in the hosted dialect.
+        mapping: the fields, values or directives; never changed.
+        enabled: a disabled mapping is checked, and wants no event.
+        allow_hosted_quirks: a trigger that does not do what it reads is meant so. Read by the configuration's check;
+        here the
+            trigger always means what it means to the hosted destination.
+    """
+
+    name: str
+    action: Action
+    trigger: str
+    mapping: dict[str, Any]
+    enabled: bool = True
+    allow_hosted_quirks: bool = False
+
+
+DEFAULT_MAPPINGS = (
+    MappingSpec("Send Contact", Action.SEND_CONTACT, contact.DEFAULT_TRIGGER, contact.DEFAULT_MAPPING),
+    MappingSpec("Send Customer", Action.SEND_CUSTOMER, customer.DEFAULT_TRIGGER, customer.DEFAULT_MAPPING),
+)
+"""What the hosted destination offers when a mapping is added: contacts from identify, customers from group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a mapping makes no request of an event."""
+
+    reason: RejectReason
+    stage: Stage
+    errors: tuple[FieldError, ...]
+
+
+class CompiledMapping:
+    """A mapping ready for events. Building it raises `ConfigurationError` with every mistake in it.
+
+    Attributes:
+        spec: what it was built from.
+        event_types: the types of event that the trigger can match; None where it can match any.
+    """
+
+    def __init__(self, spec: MappingSpec, *, require_company_id: bool) -> None:
+        self.spec = spec
+        problems: list[Problem] = []
+        try:
+            trigger = compile_trigger(spec.trigger)
+            self._wants: Callable[[dict[str, Any]], bool] = trigger.matches
+            self.event_types = trigger.event_types
+        except TriggerSyntaxError as error:
+            problems.append(Problem("trigger", str(error)))
+        try:
+            self._resolve = compile_mapping(spec.mapping)
+        except ConfigurationError as error:
+            problems += [Problem(f"mapping.{each.path}", each.message, each.line) for each in error.problems]
+        if problems:
+            raise ConfigurationError(problems)
+        self._fields: tuple[Field, ...]
+        self._check: Check | None
+        if spec.action is Action.SEND_CONTACT:
+            self._fields = contact.fields(require_company_id=require_company_id)
+            self._check, self._lane = contact.check, contact.lane
+        else:
+            self._fields, self._check, self._lane = customer.FIELDS, None, customer.lane
+        self._fused = fuse(spec.mapping, self._fields)
+        self._lane_prefix = f"{spec.action.value}:"
+
+    def deliver(self, event: dict[str, Any], event_type: str) -> Planned | None:
+        """What becomes of an event; None where the trigger does not want it.
+
+        Args:
+            event: never changed.
+            event_type: its type as metrics call it.
+        """
+        name = self.spec.name
+        try:
+            if not self._wants(event):
+                return None
+        except TriggerError as error:
+            return Reject(error.reason, Stage.TRIGGER, name, event_type, error.errors)
+        payload = self.payload(event)
+        if isinstance(payload, Refusal):
+            return Reject(payload.reason, payload.stage, name, event_type, payload.errors)
+        message_id = event.get("messageId")
+        return Post(
+            name,
+            self.spec.action,
+            self._lane_prefix + self._lane(payload),
+            encode(payload),
+            message_id if type(message_id) is str else "",
+            event_type,
+        )
+
+    def payload(self, event: dict[str, Any]) -> Payload | Refusal:
+        """The request's payload for an event, or why it is refused. The event is never changed."""
+        payload = None
+        if self._fused is not None:
+            # What a directive raises there lacks its field's name: the interpreted way below raises it again, with it.
+            with suppress(MappingError):
+                payload = self._fused(event)
+        if payload is None:
+            try:
+                payload, errors = shape(self._resolve(event), self._fields)
+            except MappingError as error:
+                return Refusal(RejectReason.MAPPING_ERROR, Stage.MAP, error.errors)
+            if errors:
+                return Refusal(RejectReason.INVALID_PAYLOAD, Stage.VALIDATE, tuple(errors))
+        fault = unguarded_access(event)
+        if fault is not None:
+            return Refusal(RejectReason.INTERNAL_ERROR, Stage.VALIDATE, (fault,))
+        if self._check is not None:
+            refused = self._check(payload)
+            if refused is not None:
+                return Refusal(refused[0], Stage.VALIDATE, (refused[1],))
+        return payload
+
+
+def unguarded_access(event: dict[str, Any]) -> FieldError | None:
+    """Where the original fails on an event: it looks for an Engage audience without a guard against null.
+
+    Source: actions-core ``audience-membership.ts``.
+    """
+    context = event.get("context", _ABSENT)
+    if context is None:
+        return FieldError("context", "is null, on which the hosted destination fails; leave it out or send an object")
+    if type(context) is not dict:
+        return None
+    personas = context.get("personas", _ABSENT)
+    if personas is None:
+        return FieldError("context.personas", "is null, on which the hosted destination fails; leave it out")
+    if type(personas) is not dict or personas.get("computation_class") not in _AUDIENCES:
+        return None
+    holder = _MEMBERSHIP.get(_text(event.get("type")))
+    if holder is None or event.get(holder, _ABSENT) is None:
+        return None
+    if _has_no_text(personas.get("computation_key")):
+        return FieldError("context.personas.computation_key", "is an object that has no text; send the audience's key")
+    return None
+
+
+_ABSENT: Final = object()
+_AUDIENCES: Final = ("audience", "journey_step")
+_MEMBERSHIP: Final = {"identify": "traits", "track": "properties"}
+"""Where the original looks an audience's key up, by the event's type."""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _has_no_text(value: Any) -> bool:
+    """Whether JavaScript cannot turn a value into a key: an object that says ``toString`` is something else."""
+    if isinstance(value, list):
+        return any(map(_has_no_text, value))
+    return isinstance(value, dict) and "toString" in value

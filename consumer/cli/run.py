@@ -1,0 +1,75 @@
+"""``run``: the service, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+from consumer.cli.exitcode import ExitCode
+from consumer.cli.options import config_option, settings_from
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from consumer.config.settings import Settings
+    from consumer.delivery.snapshot import Snapshot
+
+
+@click.command()
+@config_option
+def run(config: Path | None) -> None:
+    """Deliver events from Kafka to ChartMogul until SIGTERM.
+
+    SIGTERM or SIGINT: stop intake, finish what is under way (delivery.drain_timeout_seconds), commit, leave. A second
+    one leaves at once.
+    """
+    from consumer.ops.log import configure_logging
+
+    settings = settings_from(config)
+    configure_logging(settings.log.level.value, settings.log.format.value)
+    raise SystemExit(asyncio.run(_serve(settings)))
+
+
+async def _serve(settings: Settings) -> ExitCode:
+    """Run to the end."""
+    from consumer.app import Application
+    from consumer.ops.log import get_logger
+
+    log = get_logger("consumer")
+    application = Application(settings)
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        asked = True
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, lambda *_: os._exit(ExitCode.INTERRUPTED))
+        application.stop()
+
+    async with application:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        log.info(
+            "started", port=application.port, topics=list(settings.kafka.topics), mode=settings.delivery.mode.value
+        )
+        await application.service.closed
+        snapshot = application.service.snapshot()
+    log.info("stopped", **outcomes(snapshot))
+    if not asked:
+        return ExitCode.FAILED
+    return ExitCode.WORK_LEFT if snapshot.in_flight else ExitCode.OK
+
+
+def outcomes(snapshot: Snapshot) -> dict[str, int]:
+    """Deliveries by how they ended; ``left`` are those that the next owner of their partitions delivers."""
+    totals = {"records": snapshot.stats.records, "delivered": 0, "skipped": 0, "dead_lettered": 0, "released": 0}
+    for (_, _, outcome, _), number in snapshot.stats.ended.items():
+        totals[outcome] += number
+    totals["left"] = totals.pop("released") + sum(snapshot.in_progress.values())
+    return totals

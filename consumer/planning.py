@@ -1,0 +1,67 @@
+"""From polled messages to the machine's records: decode, then route. The only place where both meet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from consumer.delivery.messages import Partition, Record
+from consumer.outcomes import Planned, Reject, Skip, SkipReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from confluent_kafka import Message
+
+    from consumer.kafka.decode import Decoder
+
+    Route = Callable[[dict[str, Any]], Sequence[Planned]]
+
+_EMPTY = (Skip(SkipReason.EMPTY_BATCH),)
+_TIMESTAMP_NOT_AVAILABLE = 0
+
+
+class Planner:
+    """Decodes and routes. ``route`` may be replaced between two batches: that is how mappings are reloaded."""
+
+    def __init__(self, decoder: Decoder, route: Route) -> None:
+        self._decoder = decoder
+        self.route = route
+        self._partitions: dict[tuple[str, int], Partition] = {}
+
+    def records(self, messages: Sequence[Message]) -> list[Record]:
+        """One record a message, in order."""
+        partitions, plan = self._partitions, self._plan
+        records = []
+        for message in messages:
+            topic, number = message.topic(), message.partition()
+            offset = message.offset()
+            # A message without an error has all three; its types only cannot say so.
+            assert topic is not None
+            assert number is not None
+            assert offset is not None
+            partition = partitions.get((topic, number))
+            if partition is None:
+                partition = partitions[topic, number] = Partition(topic, number)
+            value, key = message.value(), message.key()
+            kind, timestamp = message.timestamp()
+            if kind == _TIMESTAMP_NOT_AVAILABLE:
+                timestamp = 0
+            size = (len(value) if value is not None else 0) + (len(key) if key is not None else 0)
+            records.append(Record(partition, offset, size, plan(value, message, timestamp), message, timestamp))
+        return records
+
+    def _plan(self, value: bytes | None, message: Message, timestamp_ms: int) -> Sequence[Planned]:
+        decoded = self._decoder.decode(value, message.headers() if self._decoder.wants_headers else None, timestamp_ms)
+        if type(decoded) is not list:
+            assert isinstance(decoded, (Skip, Reject))
+            return (decoded,)
+        if len(decoded) == 1:
+            event = decoded[0]
+            return (event,) if isinstance(event, Reject) else self.route(event)
+        planned: list[Planned] = []
+        for event in decoded:
+            if isinstance(event, Reject):
+                planned.append(event)
+            else:
+                planned += self.route(event)
+        return planned or _EMPTY

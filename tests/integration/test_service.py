@@ -1,0 +1,157 @@
+"""The service end to end, as a process: records in, POSTs out, offsets committed; on both brokers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.sandbox.runner import ThreadedSandbox
+from tests.integration.harness import (
+    RunningService,
+    identify,
+    lanes_in_order,
+    records,
+    settings,
+    wait_for,
+)
+from tests.kafka.client import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.kafka.client import Broker
+
+
+@pytest.fixture
+def sandbox() -> Iterator[ThreadedSandbox]:
+    with ThreadedSandbox(rate_per_second=None, max_parallel=None) as running:
+        yield running
+
+
+@pytest.fixture
+def place(broker: Broker, sandbox: ThreadedSandbox, tmp_path: Path):
+    """A topic, a dead-letter topic and the settings for them."""
+
+    class Place:
+        topic = broker.unique("events")
+        dead_letters = broker.unique("dead-letters")
+        url_file = tmp_path / "url"
+
+        def settings(self, **sections):
+            return settings(broker, self.topic, self.dead_letters, self.url_file, **sections)
+
+        def settled(self, config) -> bool:
+            return broker.lag(config["kafka"]["group_id"], self.topic) == 0
+
+    place = Place()
+    place.url_file.write_text(sandbox.url)
+    broker.create_topic(place.topic, 2)
+    broker.create_topic(place.dead_letters, 1)
+    return place
+
+
+def test_events_become_contacts_and_offsets_are_committed(broker, sandbox, place, tmp_path):
+    sandbox.set_faults({"latency_seconds": [0.0, 0.01]}, {"status": 503, "probability": 0.1})
+    events = [identify(n, f"user{n % 40}") for n in range(600)]
+    broker.produce(place.topic, records([*events, {"type": "track", "event": "x", "userId": "u", "messageId": "t"}]))
+    config = place.settings()
+    with RunningService(config, tmp_path) as service:
+        wait_for(lambda: place.settled(config), "all is committed")
+        assert service.get("/readyz") == (200, "ready\n")
+        assert service.get("/healthz") == (200, "ok\n")
+        metrics = service.metrics()
+        assert service.stop() == 0
+        (stopped,) = service.logged("stopped")
+    assert sandbox.stats()["delivered"] == 600
+    assert sandbox.stats()["duplicates"] == 0
+    lanes_in_order(sandbox.deliveries())
+    assert (stopped["delivered"], stopped["skipped"], stopped["left"]) == (600, 1, 0)
+    ended = {name: value for name, value in metrics.items() if name.startswith("chartmogul_consumer_deliveries_ended")}
+    assert sum(ended.values()) == 601
+
+
+def test_kill_in_the_middle_loses_nothing(broker, sandbox, place, tmp_path):
+    sandbox.set_faults({"latency_seconds": [0.0, 0.02]})
+    broker.produce(place.topic, records(identify(n, f"user{n % 50}") for n in range(1500)))
+    config = place.settings()
+    for kills in range(1, 3):
+        with RunningService(config, tmp_path) as service:
+            wait_for(lambda kills=kills: sandbox.stats()["delivered"] > 400 * kills, "some are delivered")
+            service.kill()
+    with RunningService(config, tmp_path):
+        wait_for(lambda: place.settled(config), "all is committed")
+    stats = sandbox.stats()
+    assert stats["delivered"] == 1500
+    assert stats["duplicates"] < 600
+    lanes_in_order(sandbox.deliveries())
+
+
+def test_a_wrong_url_halts_and_a_right_one_in_the_file_goes_on(broker, sandbox, place, tmp_path):
+    place.url_file.write_text(sandbox.url[:-2] + "xx")
+    broker.produce(place.topic, records(identify(n, f"user{n}") for n in range(200)))
+    config = place.settings()
+    with RunningService(config, tmp_path) as service:
+        wait_for(lambda: service.logged("delivery_halted"), "it halts")
+        status, text = service.get("/readyz")
+        assert status == 503
+        assert "webhook_refused" in text
+        assert broker.consume_all(place.dead_letters) == []
+        assert sandbox.stats()["by_status"]["403"] <= 21, "concurrency, then probes"
+        place.url_file.write_text(sandbox.url)
+        wait_for(lambda: place.settled(config), "all is committed")
+        assert service.get("/readyz")[0] == 200
+    assert sandbox.stats()["delivered"] == 200
+    assert broker.consume_all(place.dead_letters) == []
+
+
+BAD = {
+    "invalid_utf8": b'{"type":"identify","userId":"\xff\xfe"}',
+    "too_deep": b"[" * 400_000,
+    "not_an_object": b"[]",
+    "invalid_json": b'{"type":"identify","userId":NaN}',
+    "missing_type": b'{"userId":"u"}',
+    "unknown_format": b"\x89PNG\r\n",
+}
+
+
+def test_bad_input_ends_by_name_and_stops_nothing(broker, sandbox, place, tmp_path):
+    values = [*BAD.values(), b'"text"', None, b'{"type":"screen","userId":"u"}', b'{"type":"whatever"}']
+    values.append(b'{"type":"track","type":"track","userId":"a","userId":"b","messageId":"twice"}')
+    broker.produce(place.topic, [Record(value, b"key", (("h", b"\x00"),), partition=0) for value in values])
+    broker.produce(place.topic, [Record(record.value, partition=0) for record in records([identify(1, "good")])])
+    config = place.settings()
+    with RunningService(config, tmp_path) as service:
+        wait_for(lambda: place.settled(config), "all is committed")
+        (stopped,) = (service.stop() == 0 and service.logged("stopped")) or [None]
+    assert sandbox.stats()["delivered"] == 1
+    letters = broker.consume_all(place.dead_letters)
+    reasons = {dict(letter.headers)["dlq_reason"].decode(): letter for letter in letters}
+    assert set(reasons) == set(BAD)
+    for reason, value in BAD.items():
+        letter = reasons[reason]
+        assert letter.key == b"key"
+        assert letter.headers[0] == ("h", b"\x00")
+        assert reason == "not_an_object" or letter.value == value
+    assert stopped["dead_lettered"] == len(BAD) + 1
+    assert stopped["skipped"] == 4
+
+
+def test_an_outage_is_waited_out(broker, place, tmp_path):
+    with ThreadedSandbox(rate_per_second=None, max_parallel=None) as sandbox:
+        url = sandbox.url
+        port = int(url.rpartition(":")[2].partition("/")[0])
+    place.url_file.write_text(url)
+    broker.produce(place.topic, records(identify(n, f"user{n}") for n in range(50)))
+    config = place.settings(delivery={"requests_per_second": None, "retry": {"base_seconds": 0.1, "cap_seconds": 0.5}})
+    with RunningService(config, tmp_path) as service:
+        wait_for(
+            lambda: any('outcome="retry"' in name and value > 20 for name, value in service.metrics().items()),
+            "attempts fail",
+        )
+        assert service.get("/readyz")[0] == 200, "in the group, and not halted"
+        with ThreadedSandbox(port=port, rate_per_second=None, max_parallel=None) as sandbox:
+            wait_for(lambda: place.settled(config), "all is committed")
+            assert sandbox.stats()["delivered"] == 50
+    assert broker.consume_all(place.dead_letters) == []
