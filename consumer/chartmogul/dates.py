@@ -4,7 +4,7 @@ A text is read in this order (actions-core ``schema-validation.ts``, format ``da
 
 1. a number in JavaScript's own spelling is Unix *seconds*, and must lie within the years that ``Date`` can hold;
 2. what dayjs' own pattern matches is taken whatever its values are: "2024-13-01" rolls over into the next year;
-3. anything else is left to V8's ``Date`` (`consumer.chartmogul.v8_dates`), which reads ISO 8601 and a good deal more.
+3. anything else is left to V8's ``Date`` (`consumer.segment.js_date`), which reads ISO 8601 and a good deal more.
 
 A text that is taken is sent as it is: nothing here converts.
 """
@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import re
 
-from consumer.chartmogul.v8_dates import MAX_MILLISECONDS, is_engine_date
 from consumer.segment.js import number_text
+from consumer.segment.js_date import MAX_MILLISECONDS, is_engine_date
 
 # The usual case first: a full ISO 8601 instant. A subset of what rule 3 takes, and its commonest member by far.
 _INSTANT = re.compile(

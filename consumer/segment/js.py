@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ r"""What ``trim()`` removes and ``\s`` matches; not quite what Python's ``strip(
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+_UTF16: Final = "utf-16-le" if sys.byteorder == "little" else "utf-16-be"
 _DECIMAL = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
 _RADIX = re.compile(r"0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
@@ -95,8 +97,12 @@ def number_text(number: float) -> str:
     if math.isinf(number):
         return "Infinity" if number > 0 else "-Infinity"
     sign = "-" if number < 0 else ""
-    # repr has the shortest digits that read back as the same double, as JavaScript's does; only the layout differs.
-    mantissa, _, exponent = f"{abs(number)!r}".partition("e")
+    # repr has the shortest digits that read back as the same double, as JavaScript's does; only very small and very
+    # large numbers are laid out otherwise.
+    text = repr(number)
+    if "e" not in text:
+        return text.removesuffix(".0")
+    mantissa, _, exponent = text.removeprefix("-").partition("e")
     whole_digits, _, fraction = mantissa.partition(".")
     digits = (whole_digits + fraction).lstrip("0")
     point = len(whole_digits) + int(exponent or 0) - (len(whole_digits + fraction) - len(digits))
@@ -222,9 +228,9 @@ def utf16_length(text: str) -> int:
 
 def to_units(text: str) -> str:
     """Text with each pair of surrogates as two characters, so that Python's positions are JavaScript's."""
-    if text.isascii():
+    if text.isascii() or not _ASTRAL.search(text):
         return text
-    return _ASTRAL.sub(_split, text)
+    return "".join(map(chr, memoryview(text.encode(_UTF16, "surrogatepass")).cast("H")))
 
 
 def from_units(text: str) -> str:
@@ -232,8 +238,3 @@ def from_units(text: str) -> str:
     if text.isascii() or not _SURROGATE.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-
-
-def _split(match: re.Match[str]) -> str:
-    code = ord(match[0]) - 0x10000
-    return chr(0xD800 + (code >> 10)) + chr(0xDC00 + (code & 0x3FF))

@@ -15,6 +15,7 @@ Source: actions-core 3.170.0 ``mapping-kit``; where this differs is told in docs
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from consumer.errors import ConfigurationError, MappingError, Problem
@@ -33,8 +34,8 @@ Event = dict[str, Any]
 ROOT_DIRECTIVE: Final = "__segment_internal_directive"
 """A key whose directive gets the rest of the mapping as its ``mapping``."""
 
-_FLAT: Final = ("@path", "@template", "@replace", "@liquid")
-"""Directives whose result holds no undefined: text, or a part of the event."""
+_FLAT: Final = ("@path", "@arrayPath", "@template", "@replace", "@liquid")
+"""Directives whose result holds no undefined keys: text, part of the event, or made without them for a result."""
 
 Step = Callable[[Any, dict[str, Any]], None]
 """Puts some entries of an object into it."""
@@ -163,15 +164,18 @@ def _compile_directive(node: dict[str, Any], site: Site) -> Resolver:
     compile_directive = DIRECTIVES.get(name)
     if compile_directive is None:
         return site.at(name).fails(f"{name} is not a valid directive")
-    return compile_directive(node[name], site.at(name))
+    return compile_directive(node[name], replace(site, path=below(site.path, name)))
 
 
 def _cleaned(node: Any, site: Site) -> Resolver:
     """A node as the result has it: undefined keys of its objects are removed, at every depth."""
     if isinstance(node, dict) and not is_directive(node):
         return _compile_object(node, site)
-    resolver = _compile_node(node, site)
-    if not isinstance(node, dict | list) or (isinstance(node, dict) and not node.keys().isdisjoint(_FLAT)):
+    if not isinstance(node, dict):
+        resolver = _compile_node(node, site)
+        return resolver if not isinstance(node, list) else lambda payload: without_undefined(resolver(payload))
+    resolver = _compile_directive(node, replace(site, compile_result=_cleaned))
+    if not node.keys().isdisjoint(_FLAT):
         return resolver
     return lambda payload: without_undefined(resolver(payload))
 
@@ -182,6 +186,8 @@ def _compile_object(node: dict[str, Any], site: Site) -> Resolver:
     parent: tuple[str, ...] = ()
     names: list[tuple[str, str]] = []
     for key, inner in node.items():
+        if key == "__proto__":
+            continue  # JavaScript sets the result's prototype, which JSON does not have
         keys = path_keys(inner)
         if names and (not keys or keys[:-1] != parent):
             steps.append(_copy_step(parent, names))
@@ -189,7 +195,9 @@ def _compile_object(node: dict[str, Any], site: Site) -> Resolver:
         if keys:
             parent = keys[:-1]
             names.append((key, keys[-1]))
-        elif key != "__proto__":
+        elif not isinstance(inner, dict | list):
+            steps.append(_literal_step(key, inner))
+        else:
             steps.append(_put_step(key, _cleaned(inner, site.at(key)), below(site.path, key)))
     if names:
         steps.append(_copy_step(parent, names))
@@ -223,6 +231,13 @@ def _copy_step(parent: tuple[str, ...], names: list[tuple[str, str]]) -> Step:
                     result[field] = value
 
     return copy
+
+
+def _literal_step(field: str, literal: Any) -> Step:
+    def put(_payload: Any, result: dict[str, Any]) -> None:
+        result[field] = literal
+
+    return put
 
 
 def _put_step(field: str, resolver: Resolver, path: str) -> Step:

@@ -32,10 +32,11 @@ def compile_array_path(options: Any, site: Site) -> Resolver:
     if not isinstance(options, list):
         return site.fails(f"@arrayPath needs an array but has a {type_name(options)}")
     path, shape = [*options, UNDEFINED, UNDEFINED][:2]
-    root = compile_path_directive(path, site) if isinstance(path, str) else site.compile_node(path, site.at(0))
+    compile_made = site.compile_result or site.compile_node
     if not isinstance(shape, dict) or not shape:
-        return root
-    resolve_item = site.compile_node(shape, site.at(1))
+        return compile_path_directive(path, site) if isinstance(path, str) else compile_made(path, site.at(0))
+    root = compile_path_directive(path, site) if isinstance(path, str) else site.compile_node(path, site.at(0))
+    resolve_item = compile_made(shape, site.at(1))
 
     def resolve(payload: Any) -> Any:
         value = root(payload)

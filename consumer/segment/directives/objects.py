@@ -104,7 +104,7 @@ def compile_merge(options: Any, site: Site) -> Resolver:
             elif isinstance(value, list | str):
                 # Arrays and texts are spread by index, as Object.assign does.
                 items = to_units(value) if isinstance(value, str) else value
-                merged.update((str(index), item) for index, item in enumerate(items))
+                merged.update(zip(map(str, range(len(items))), items, strict=True))
         return merged
 
     return resolve

@@ -27,6 +27,10 @@ def compile_replacement(pattern: str, replacement: str, *, ignore_case: bool, ev
     """
     wanted = _canonical(to_units(pattern)) if ignore_case else to_units(pattern)
     parts = _parts(to_units(replacement))
+    if not ignore_case and "$`" not in parts and "$'" not in parts:
+        return _plain_replacement(
+            wanted, "".join(wanted if part == "$&" else part for part in parts), -1 if everywhere else 1
+        )
 
     def replace(value: str) -> str:
         text = to_units(value)
@@ -42,6 +46,19 @@ def compile_replacement(pattern: str, replacement: str, *, ignore_case: bool, ev
             pieces += found
             taken = end
         return from_units("".join([*pieces, text[taken:]]))
+
+    return replace
+
+
+def _plain_replacement(wanted: str, instead: str, count: int) -> Callable[[str], str]:
+    """The usual case: each match becomes the same text."""
+    growth = len(instead) - len(wanted)
+
+    def replace(value: str) -> str:
+        text = to_units(value)
+        if growth > 0 and len(text) + text.count(wanted) * growth > MAX_TEXT:
+            raise too_long("@replace")
+        return from_units(text.replace(wanted, instead, count))
 
     return replace
 

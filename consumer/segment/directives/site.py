@@ -29,16 +29,19 @@ class Site:
         compile_node: compiles any node of a mapping.
         compile_transform: compiles a whole mapping (``@transform``'s apply), root directive and all.
         notes: collects what a person should know about the mapping before it runs.
+        compile_result: where what is made here goes into the result as it is, compiles a node without undefined keys;
+            None where a directive around this one may still look at them.
     """
 
     path: str
     compile_node: Callable[[Any, Site], Resolver]
     compile_transform: Callable[[Any, Site], Resolver]
     notes: list[Problem]
+    compile_result: Callable[[Any, Site], Resolver] | None = None
 
     def at(self, key: str | int) -> Site:
         """The place of a child."""
-        return replace(self, path=below(self.path, key))
+        return replace(self, path=below(self.path, key), compile_result=None)
 
     def child(self, node: dict[str, Any], key: str) -> Resolver:
         """The compiled child at ``key``; `UNDEFINED` for every event where there is none."""

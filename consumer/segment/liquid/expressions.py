@@ -61,8 +61,9 @@ def parse_filtered(cursor: Cursor) -> Evaluate:
     def evaluate(context: Context) -> Any:
         result = value(context)
         for apply, arguments in filters:
-            context.budget.use(weight(result))
-            result = apply(context, result, *[argument(context) for argument in arguments])
+            values = [argument(context) for argument in arguments]
+            context.budget.use(weight(result) + sum(map(weight, values)))
+            result = apply(context, result, *values)
         return result
 
     return evaluate
@@ -81,6 +82,7 @@ def parse_value(cursor: Cursor) -> Evaluate | None:
 
     def evaluate(context: Context) -> Any:
         names = [plain(key(context)) for key in keys]
+        context.budget.use(sum(map(weight, names)))
         return context.variable(names) if base is None else properties(base(context), names)
 
     return evaluate
@@ -173,9 +175,10 @@ def _parse_range(cursor: Cursor) -> Evaluate:
     cursor.expect(")", "a range is not closed")
 
     def evaluate(context: Context) -> Any:
-        first, last = number_of(low(context)), number_of(high(context))
-        size = last - first + 1
-        context.budget.use(size)
+        start, end = low(context), high(context)
+        context.budget.use(weight(start) + weight(end))
+        first, last = number_of(start), number_of(end)
+        context.budget.use(last - first + 1)
         numbers: list[float] = []
         while first < last + 1:
             if first + 1 == first:

@@ -15,7 +15,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from consumer.segment import js_date
 from consumer.segment.js import UNDEFINED
-from consumer.segment.liquid.values import Context, Drop, LiquidError, is_number, number_of, plain, stringify, text_of
+from consumer.segment.liquid.values import (
+    Context,
+    Drop,
+    LiquidError,
+    is_number,
+    number_of,
+    plain,
+    stringify,
+    text_of,
+    weight,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +39,7 @@ _MONTHS: Final = (
 )
 _WIDTHS: Final = {**dict.fromkeys("CdeHIklmMSUWy", 2), "j": 3, "L": 3, "Y": 4}
 _PADDED_WITH_SPACES: Final = frozenset("aAbBceklpP")
+_READING_WORK: Final = 15
 _CYCLE_YEARS: Final = 400
 _CYCLE: Final = timedelta(days=146_097)
 """The calendar repeats: years that Python's dates cannot hold are moved by whole cycles and moved back when written."""
@@ -238,12 +249,18 @@ _CONVERSIONS: Final[dict[str, Callable[[_Moment, str, int], str]]] = {
 
 def _date(context: Context, value: Any, pattern: Any = UNDEFINED, zone: Any = UNDEFINED, *_: Any) -> Any:
     """``date: format, zone``; the zone is a name or minutes west of Greenwich."""
+    _charge(context, value)
     moment = _moment(value, zone)
     if moment is None:
         return value
     pattern = plain(pattern)
     text = _DEFAULT_FORMAT if pattern is None or pattern is UNDEFINED else stringify(pattern)
     return _format(context, moment, text)
+
+
+def _charge(context: Context, value: Any) -> None:
+    """Reading a date costs several times what a character does."""
+    context.budget.use(weight(value) * _READING_WORK)
 
 
 def _fixed(pattern: str) -> Callable[..., Any]:
@@ -257,6 +274,7 @@ def _spoken(month: str) -> Callable[..., Any]:
     """``15 Jan 2024``; with "ordinal" ``15th Jan 2024``, and with "US" beside it ``Jan 15th, 2024``."""
 
     def apply(context: Context, value: Any, kind: Any = UNDEFINED, style: Any = UNDEFINED, *_: Any) -> Any:
+        _charge(context, value)
         moment = _moment(value, UNDEFINED)
         if moment is None:
             return value

@@ -32,6 +32,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _NOT_ASCII = re.compile("[^A-Za-z0-9]+")
 _SPACES = re.compile(f"[{WHITESPACE}]+")
+_SLUG_WORK: Final = 4
+"""What looking a character's kind up costs beside touching it."""
+
 _PRETTY: Final = frozenset("._~!$&'()+,;=@")
 _ACCENTS: Final = {
     **dict.fromkeys("àáâãäå", "a"),
@@ -92,8 +95,9 @@ def _decoded(found: re.Match[str]) -> str:
         raise LiquidError("url_decode: a percent sign is not followed by UTF-8") from None
 
 
-def _slugify(_context: Context, value: Any, mode: Any = UNDEFINED, cased: Any = UNDEFINED, *_: Any) -> str:
+def _slugify(context: Context, value: Any, mode: Any = UNDEFINED, cased: Any = UNDEFINED, *_: Any) -> str:
     text, kind = stringify(value), "default" if mode is UNDEFINED else property_key(mode)
+    context.budget.use(len(text) * _SLUG_WORK)
     if kind in _SLUGS:
         text = _SLUGS[kind](text)
         text = text.removeprefix("-").removesuffix("-")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.chartmogul.dates import is_date
-from consumer.chartmogul.v8_dates import is_engine_date
+from consumer.segment.js_date import is_engine_date
 
 TAKEN = [
     "2024-01-15",
