@@ -117,8 +117,8 @@ class DeadLetterWriter:
                 return f"the dead-letter topic cannot be used: {found.error.str()}"
         except (KafkaException, TimeoutError) as error:
             return f"the dead-letter topic cannot be looked for: {_said(error)}"
-        # The embedded broker has no controller, and a question to none waits for its time-out.
-        return self._may_write(admin) if cluster.controller_id >= 0 else None
+        # With no controller to be had (an election; some embedded brokers) the question would wait for its time-out.
+        return self._may_write(admin) if cluster.controller_id in cluster.brokers else None
 
     def _make(self, admin: AdminClient) -> str | None:
         if not self._create:

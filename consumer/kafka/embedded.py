@@ -116,6 +116,8 @@ class _ByFunctions:
             library.rd_kafka_destroy(self._handle)
             raise RuntimeError("librdkafka made no mock cluster: no port could be listened on")
         library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._mock, 0)
+        # Its own default is a broker that does not exist: administrative questions then wait for their time-outs.
+        library.rd_kafka_mock_set_controller_id(self._mock, 1)
         self.bootstrap_servers = library.rd_kafka_mock_cluster_bootstraps(self._mock).decode()
 
     def create_topic(self, name: str, partitions: int) -> None:
@@ -178,6 +180,7 @@ def _library() -> ctypes.CDLL | None:
             ("rd_kafka_mock_cluster_destroy", None, [pointer]),
             ("rd_kafka_mock_cluster_bootstraps", text, [pointer]),
             ("rd_kafka_mock_group_initial_rebalance_delay_ms", None, [pointer, ctypes.c_int32]),
+            ("rd_kafka_mock_set_controller_id", None, [pointer, ctypes.c_int32]),
             ("rd_kafka_mock_topic_create", number, [pointer, text, number, number]),
             ("rd_kafka_mock_broker_set_down", number, [pointer, ctypes.c_int32]),
             ("rd_kafka_mock_broker_set_up", number, [pointer, ctypes.c_int32]),
