@@ -17,8 +17,8 @@ from consumer.config.webhook_url import read_webhook_url
 from consumer.delivery.dispatch import BatchSettings
 from consumer.delivery.gate import GateSettings
 from consumer.delivery.halt import HaltReason
-from consumer.delivery.machine import DeliverySettings
 from consumer.delivery.retry import RetryPolicy
+from consumer.delivery.settings import DeliverySettings, LanePolicy
 from consumer.errors import ConfigurationError
 from consumer.kafka import events
 from consumer.kafka.dead_letter import DeadLettersReported, DeadLetterWriter
@@ -34,9 +34,9 @@ from consumer.ops.redact import redact_excerpt
 from consumer.ops.snapshot import Failure, Lag, MappingsInfo, ServiceSnapshot, SnapshotExchange
 from consumer.ops.watchdog import Heartbeat, Watchdog
 from consumer.planning import Planner
-from consumer.sender import Sender, encode_array, encode_ndjson, encode_single
+from consumer.sender import Sender, encode_array, encode_ndjson, encode_single, no_statuses, statuses_at
 from consumer.service import Service
-from consumer.webhook.client import NO_HEADERS, ClientKind, Response, open_client
+from consumer.webhook.client import NO_HEADERS, Response, open_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -97,11 +97,15 @@ def delivery_settings(settings: Settings) -> DeliverySettings:
             max_events=1 if single else delivery.batch.max_events,
             max_bytes=delivery.batch.max_bytes,
             linger_seconds=0.0 if single else delivery.batch.linger_seconds,
+            idempotency_group=kafka.group_id if settings.destination.idempotency_key else "",
         ),
         # A quarter is the client's own queue; an eighth may be on its way between the threads.
         buffer_bytes=kafka.buffer_bytes * 5 // 8,
         commit_interval_seconds=kafka.commit_interval_seconds,
         halt_ratio=settings.dead_letter.halt_ratio,
+        lane_policy=LanePolicy(delivery.lane.policy.value),
+        lane_patience_seconds=delivery.lane.patience_seconds,
+        dedupe_entries=delivery.dedupe.max_entries,
     )
 
 
@@ -187,7 +191,15 @@ class Application:
             lambda letter, ok: self.service.dead_letter_written(letter, ok=ok),
         )
         encode = _ENCODERS[self.settings.delivery.batch.format]
-        self._sender = Sender(self._client, encode, self.service.answered, self._clock, self._refresh_url)
+        pointer = self.settings.delivery.batch.statuses_pointer
+        self._sender = Sender(
+            self._client,
+            encode,
+            self.service.answered,
+            self._clock,
+            prepare=self._refresh_url,
+            statuses=statuses_at(pointer) if pointer else no_statuses,
+        )
         self.service.start(self._source, self._letterbox, self._sender)
         self._tasks = [loop.create_task(self._watch()), loop.create_task(self._letterbox.check())]
         return self
@@ -229,12 +241,18 @@ class Application:
         return ServiceSnapshot(
             delivery=delivery,
             joined=health.joined,
-            lags=[Lag(view.partition, high.get(view.partition)) for view in delivery.partitions],
+            lags=[
+                Lag(view.partition, high.get(view.partition), self._age(view.oldest_timestamp_ms))
+                for view in delivery.partitions
+            ],
             share=health.share,
             mappings=self._mappings,
             obstacles=tuple(obstacles),
             failures=tuple(self._failures),
         )
+
+    def _age(self, timestamp_ms: int) -> float | None:
+        return max(0.0, self._clock.unix() - timestamp_ms / 1000.0) if timestamp_ms else None
 
     # ---- what the parts say
 
@@ -336,7 +354,7 @@ class Application:
             return ShadowClient()
         destination, delivery = self.settings.destination, self.settings.delivery
         return open_client(
-            ClientKind.STOCK,
+            destination.client.value,
             url=self._url,
             timeout_seconds=destination.timeout_seconds,
             connections=delivery.concurrency,

@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+import orjson
+
 from consumer.delivery.messages import Answer, Send
 from consumer.delivery.retry import retry_after_seconds
 from consumer.errors import WebhookError
 from consumer.outcomes import FailureKind
+from consumer.webhook.client import NO_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -49,6 +52,31 @@ def encode_ndjson(bodies: Sequence[bytes]) -> bytes:
     return b"\n".join(bodies) + b"\n"
 
 
+def no_statuses(_body: bytes, _number: int) -> Sequence[int] | None:
+    """The answer's own status is everybody's."""
+    return None
+
+
+def statuses_at(pointer: str) -> Callable[[bytes, int], Sequence[int] | None]:
+    """A reader of per-delivery statuses: the array of whole numbers at a JSON pointer (RFC 6901) in a body."""
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+
+    def read(body: bytes, number: int) -> Sequence[int] | None:
+        """The statuses; None where there are not ``number`` of them: then the answer's own status is everybody's."""
+        try:
+            found = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return None
+        for step in steps:
+            if not isinstance(found, dict):
+                return None
+            found = found.get(step)
+        fits = isinstance(found, list) and len(found) == number and all(type(status) is int for status in found)
+        return found if fits else None
+
+    return read
+
+
 class Sender:
     """A pool of workers over one client.
 
@@ -57,6 +85,7 @@ class Sender:
         encode: makes one request's body of the deliveries' bodies.
         answered: called for each `Send` exactly once, in the event loop.
         clock: both clocks.
+        statuses: reads from an answer's body a status for each delivery, where the endpoint gives them.
         prepare: awaited before a request of which `prepare_next` was said: reads the webhook URL's file again.
     """
 
@@ -66,9 +95,12 @@ class Sender:
         encode: Callable[[Sequence[bytes]], bytes],
         answered: Callable[[Answer], None],
         clock: Clock,
+        *,
         prepare: Callable[[], Awaitable[object]] | None = None,
+        statuses: Callable[[bytes, int], Sequence[int] | None] = no_statuses,
     ) -> None:
         self._prepare = prepare
+        self._statuses = statuses
         self._prepare_next = False
         self._client = client
         self._encode = encode
@@ -111,8 +143,9 @@ class Sender:
             self._prepare_next = False
             await self._prepare()
         started = self._clock.monotonic()
+        headers = {"idempotency-key": send.idempotency_key} if send.idempotency_key else NO_HEADERS
         try:
-            response = await self._client.post(self._encode(send.bodies))
+            response = await self._client.post(self._encode(send.bodies), headers)
         except WebhookError as error:
             return Answer(send, 0, error.kind, seconds=self._clock.monotonic() - started, excerpt=error.detail)
         except Exception as error:  # noqa: BLE001 - a client's bug must not lose the delivery: it is retried
@@ -121,7 +154,8 @@ class Sender:
             return Answer(send, 0, FailureKind.PROTOCOL, seconds=self._clock.monotonic() - started, excerpt=detail)
         seconds = self._clock.monotonic() - started
         if 200 <= response.status < 300:
-            return Answer(send, response.status, seconds=seconds)
+            statuses = self._statuses(response.body, len(send.bodies))
+            return Answer(send, response.status, seconds=seconds, statuses=statuses)
         asked = response.headers.get("retry-after")
         retry_after = retry_after_seconds(asked, self._clock.unix()) if asked is not None else None
         excerpt = response.body[:EXCERPT_BYTES].decode("utf-8", "replace")

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from random import Random
 
-    from consumer.delivery.machine import DeliverySettings
     from consumer.delivery.messages import Answer, Event, Partition
+    from consumer.delivery.settings import DeliverySettings
     from consumer.delivery.snapshot import Snapshot
     from consumer.planning import Planner
     from consumer.sender import Clock, Sender

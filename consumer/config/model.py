@@ -74,6 +74,21 @@ class BatchFormat(StrEnum):
     NDJSON = "ndjson"
 
 
+class ClientKind(StrEnum):
+    """Which client posts."""
+
+    LEAN = "lean"
+    STOCK = "stock"
+
+
+class LanePolicy(StrEnum):
+    """What to do about a customer or contact that fails for so long that its partition cannot take in more."""
+
+    BLOCK = "block"
+    DEAD_LETTER_EVENT = "dead_letter_event"
+    RELEASE_ORDER = "release_order"
+
+
 class LogLevel(StrEnum):
     """The least severe line that is written."""
 
@@ -202,6 +217,10 @@ class Destination(Section):
     """Certificates (PEM) to trust instead of the system's."""
     proxy: SecretStr | None = None
     """HTTP proxy, ``http://[user:password@]host:port``."""
+    client: ClientKind = ClientKind.STOCK
+    """``stock`` is httpx: it takes a proxy. ``lean`` is this project's own: a fraction of the CPU, no proxy."""
+    idempotency_key: Flag = False
+    """Send an ``Idempotency-Key`` header, the same for each attempt at a delivery, for a gateway that knows it."""
     require_company_id: Flag = False
     """Refuse contacts whose company has no id, as Segment's schema does; ChartMogul itself does without."""
 
@@ -217,6 +236,9 @@ class Batch(Section):
     """Size of one POST's body; one delivery that is larger goes alone."""
     linger_seconds: Number = Field(default=0, ge=0, le=60)
     """How long a batch waits to fill."""
+    statuses_pointer: str | None = Field(default=None, pattern="^(/[^/]*)+$")
+    """JSON pointer to an array in the answer with a status for each delivery, in order, where the endpoint gives one;
+    ``/results`` for ``{"results": [200, 422]}``. Without it the answer's status is everybody's."""
 
 
 class Retry(Section):
@@ -229,6 +251,24 @@ class Retry(Section):
     """The first delay is at most this; each further one at most twice the one before (full jitter)."""
     cap_seconds: Number = Field(default=300, ge=0.001, le=86_400)
     """The longest delay, and the longest Retry-After that is obeyed."""
+
+
+class Lane(Section):
+    """What to do about one customer or contact that fails for long."""
+
+    policy: LanePolicy = LanePolicy.BLOCK
+    """When what waits behind it fills its partition's share of memory: ``block`` (the alert says so),
+    ``dead_letter_event`` (its oldest event is given up), ``release_order`` (what is behind it goes first)."""
+    patience_seconds: Number = Field(default=60, ge=1, le=86_400)
+    """How long its partition stands still before that."""
+
+
+class Dedupe(Section):
+    """Events that are in the topic more than once."""
+
+    max_entries: Whole = Field(default=0, ge=0, le=10_000_000)
+    """Deliveries remembered in memory by messageId and mapping, about 150 bytes each; a repeat is skipped as
+    ``duplicate``. ``0`` switches it off."""
 
 
 class Delivery(Section):
@@ -246,6 +286,8 @@ class Delivery(Section):
     """POSTs under way at once, of the whole deployment: ChartMogul's documented limit."""
     batch: Batch = Field(default_factory=Batch)
     retry: Retry = Field(default_factory=Retry)
+    lane: Lane = Field(default_factory=Lane)
+    dedupe: Dedupe = Field(default_factory=Dedupe)
     drain_timeout_seconds: Number = Field(default=20, ge=0, le=600)
     """How long a stop or a rebalance waits for POSTs under way. Keep terminationGracePeriodSeconds 10 above it."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from hashlib import sha256
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from consumer.outcomes import Post
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.delivery.messages import Action, Answer
+    from consumer.delivery.messages import Action, Answer, Partition
     from consumer.delivery.partition import Delivery
     from consumer.delivery.snapshot import Stats
 
@@ -32,11 +33,13 @@ class BatchSettings:
         max_events: 1 is ChartMogul's webhook itself: one object a POST.
         max_bytes: of bodies; one delivery is sent however large it is.
         linger_seconds: how long a request that is not full waits for more.
+        idempotency_group: the consumer group, where requests are to carry an idempotency key; "" for none.
     """
 
     max_events: int = 1
     max_bytes: int = 524_288
     linger_seconds: float = 0.0
+    idempotency_group: str = ""
 
 
 class Request:
@@ -79,21 +82,29 @@ class Dispatcher:
 
     def park(self, request: Request, ident: int, at: float) -> None:
         """Send this again at that time."""
+        for delivery in request.deliveries:
+            delivery.parked = True
         heappush(self._parked, (at, ident, request))
 
-    def answered(self, answer: Answer) -> Request:
-        """Take the request that this answers out of those under way; deliveries of partitions given up leave it."""
+    def answered(self, answer: Answer) -> tuple[Request, list[int]]:
+        """Take the request that this answers out of those under way.
+
+        Returns:
+            The request, without the deliveries of partitions given up, and the status of each that is left in it.
+        """
         request = self._in_flight.pop(answer.send.ident)
-        live = []
-        for delivery in request.deliveries:
+        statuses = answer.statuses if answer.statuses is not None else [answer.status] * len(request.deliveries)
+        live, live_statuses = [], []
+        for delivery, status in zip(request.deliveries, statuses, strict=True):
             owner = delivery.of.owner
             if owner.alive:
                 owner.in_flight -= 1
                 live.append(delivery)
+                live_statuses.append(status)
             else:
                 self._stats.stale += 1
         request.deliveries = live
-        return request
+        return request, live_statuses
 
     def forget_given_up(self) -> None:
         """Drop what was not sent of partitions that are no longer ours."""
@@ -127,7 +138,7 @@ class Dispatcher:
     def _next(self, now: float) -> Request | None:
         while self._due:
             request = self._due.popleft()
-            request.deliveries = [d for d in request.deliveries if d.of.owner.sends]
+            request.deliveries = [d for d in request.deliveries if d.sends]
             if request.deliveries:
                 return request
         settings, ready = self._settings, self._ready
@@ -135,7 +146,7 @@ class Dispatcher:
         size = 0
         while ready and len(chosen) < settings.max_events:
             delivery = ready[0]
-            if delivery.of.owner.sends:
+            if delivery.sends:
                 assert isinstance(delivery.plan, Post)
                 size += len(delivery.plan.body)
                 if chosen and size > settings.max_bytes:
@@ -157,12 +168,36 @@ class Dispatcher:
         for delivery in request.deliveries:
             opened = delivery.of
             opened.owner.in_flight += 1
+            delivery.parked = False
             if opened.first_attempt is None:
                 opened.first_attempt = gate.open_seconds
             assert isinstance(delivery.plan, Post)
             bodies.append(delivery.plan.body)
         self._stats.batch_sizes.observe(len(bodies))
-        self._out.append(Send(self._ident, bodies, request.attempts))
+        key = self._key(request) if self._settings.idempotency_group else ""
+        self._out.append(Send(self._ident, bodies, request.attempts, key))
+
+    def _key(self, request: Request) -> str:
+        """A name for these deliveries that another process would give them, too."""
+        digest = sha256(self._settings.idempotency_group.encode())
+        for delivery in request.deliveries:
+            record = delivery.of.record
+            assert isinstance(delivery.plan, Post)
+            place = (record.partition.topic, record.partition.number, record.offset, delivery.plan.mapping)
+            digest.update(repr(place).encode())
+            digest.update(delivery.plan.body)
+        return digest.hexdigest()[:32]
+
+    def oldest_failing(self, partition: Partition) -> Delivery | None:
+        """The oldest delivery of a partition that waits for its retry with others of its lane behind it."""
+        failing = (
+            delivery
+            for _, _, request in self._parked
+            for delivery in request.deliveries
+            if delivery.parked and delivery.following is not None and delivery.sends and not delivery.released
+        )
+        mine = (delivery for delivery in failing if delivery.of.record.partition == partition)
+        return min(mine, key=lambda delivery: delivery.of.record.offset, default=None)
 
     @property
     def waiting(self) -> int:
@@ -172,4 +207,4 @@ class Dispatcher:
     @property
     def parked(self) -> int:
         """Deliveries that wait for their retry time."""
-        return sum(d.of.owner.alive for _, _, request in self._parked for d in request.deliveries)
+        return sum(d.of.owner.alive and d.parked for _, _, request in self._parked for d in request.deliveries)

@@ -20,12 +20,12 @@ two drivers of the same code.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from consumer.delivery.dead_letters import DeadLetters
-from consumer.delivery.dispatch import BatchSettings, Dispatcher, Request
-from consumer.delivery.gate import NEVER, Gate, GateSettings
+from consumer.delivery.dedupe import Delivered
+from consumer.delivery.dispatch import Dispatcher, Request
+from consumer.delivery.gate import NEVER, Gate
 from consumer.delivery.halt import HaltReason
 from consumer.delivery.ledger import Ledger
 from consumer.delivery.messages import (
@@ -55,36 +55,20 @@ from consumer.delivery.messages import (
 )
 from consumer.delivery.offset_map import decode
 from consumer.delivery.partition import ELAPSED_COMMIT_SECONDS, Delivery, OpenRecord, PartitionState
-from consumer.delivery.retry import RetryPolicy, Verdict
-from consumer.delivery.snapshot import PartitionView, Snapshot, Stats
-from consumer.outcomes import DeliverReason, Post, Skip, Stage
+from consumer.delivery.retry import Verdict
+from consumer.delivery.settings import DeliverySettings, LanePolicy
+from consumer.delivery.snapshot import Snapshot, Stats
+from consumer.outcomes import DeliverReason, Post, Skip, SkipReason, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from random import Random
 
     from consumer.delivery.messages import Answer
-    from consumer.outcomes import DecodeReason, RejectReason
+    from consumer.outcomes import DecodeReason, Planned, RejectReason
 
 _RESUME_SHARE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class DeliverySettings:
-    """Everything that the machine can be told.
-
-    Attributes:
-        buffer_bytes: records in memory, the client's own queue not included.
-        commit_interval_seconds: between two commits.
-        halt_ratio: of the guard over dead letters.
-    """
-
-    gate: GateSettings = field(default_factory=GateSettings)
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    batch: BatchSettings = field(default_factory=BatchSettings)
-    buffer_bytes: int = 25_165_824
-    commit_interval_seconds: float = 1.0
-    halt_ratio: float = 0.5
+_RELIEVE_SECONDS = 1.0
 
 
 class Machine:
@@ -103,10 +87,12 @@ class Machine:
         self._revoking: list[PartitionState] = []
         self._halts: dict[HaltReason, str] = {}
         self._stopping = False
+        self._delivered = Delivered(settings.dedupe_entries) if settings.dedupe_entries else None
         self._letters = 0
         self._last_delivered_at = -NEVER
         self._commit_at = now
         self._commit_under_way = False
+        self._relieve_at = now
         self._paused: frozenset[Partition] = frozenset()
         self._timer = NEVER
         self._handlers: dict[type, Callable[..., None]] = {
@@ -134,6 +120,7 @@ class Machine:
         self._now = max(now, self._now)
         self._gate.advance(self._now)
         self._handlers[type(event)](event)
+        self._relieve()
         if self._stopping:
             self._gate.hold(None)
         else:
@@ -222,6 +209,8 @@ class Machine:
     def _take_in(self, state: PartitionState, record: Record) -> None:
         stats = self._stats
         opened: OpenRecord | None = None
+        if self._delivered is not None:
+            record = record._replace(planned=self._without_repeats(record.planned, self._delivered))
         for plan in record.planned:
             key = (plan.mapping, plan.event_type)
             stats.planned[key] += 1
@@ -243,6 +232,15 @@ class Machine:
         if opened is None:
             state.ledger.done(record.offset)
 
+    @staticmethod
+    def _without_repeats(planned: Sequence[Planned], delivered: Delivered) -> Sequence[Planned]:
+        return [
+            Skip(SkipReason.DUPLICATE, plan.mapping, plan.event_type)
+            if isinstance(plan, Post) and (plan.mapping, plan.message_id) in delivered
+            else plan
+            for plan in planned
+        ]
+
     # ---- answers come back
 
     def _on_completed(self, event: Completed) -> None:
@@ -257,10 +255,24 @@ class Machine:
         stats.attempt_seconds.observe(answer.seconds)
         if self._gate.finish(answer, verdict):
             self._set_halt(HaltReason.WEBHOOK_REFUSED, what if self._gate.halted else None)
-        request = self._dispatcher.answered(answer)
-        deliveries = request.deliveries
-        if not deliveries:
-            return
+        request, statuses = self._dispatcher.answered(answer)
+        if answer.statuses is not None:
+            self._on_statuses(request, statuses, answer, unix_ms)
+        elif request.deliveries:
+            self._on_verdict(request, verdict, answer, what, unix_ms)
+
+    def _on_statuses(self, request: Request, statuses: Sequence[int], answer: Answer, unix_ms: int) -> None:
+        """An answer that says what became of each delivery: those with the same end go on together."""
+        by_status: dict[int, list[Delivery]] = defaultdict(list)
+        for delivery, status in zip(request.deliveries, statuses, strict=True):
+            by_status[status].append(delivery)
+        for status, deliveries in by_status.items():
+            part = Request(deliveries, request.attempts)
+            verdict = self._settings.retry.verdict(status, None, 1)
+            self._on_verdict(part, verdict, answer._replace(status=status), str(status), unix_ms)
+
+    def _on_verdict(self, request: Request, verdict: Verdict, answer: Answer, what: str, unix_ms: int) -> None:
+        stats, deliveries = self._stats, request.deliveries
         if verdict is Verdict.DELIVERED:
             self._last_delivered_at = self._now
             for delivery in deliveries:
@@ -305,6 +317,8 @@ class Machine:
         owner.unended[plan.mapping, plan.event_type] -= 1
         self._stats.ended[plan.mapping, plan.event_type, outcome, reason] += 1
         if isinstance(plan, Post):
+            if self._delivered is not None and outcome == "delivered":
+                self._delivered.mark(plan.mapping, plan.message_id)
             following = owner.leave_lane(delivery, plan.lane)
             if following is not None:
                 self._dispatcher.ready(following, self._now)
@@ -381,6 +395,30 @@ class Machine:
         first = next(iter(self._halts.items()), None)
         self._out.append(HaltChanged(*first) if first else HaltChanged(None))
 
+    # ---- lanes that fill their partition
+
+    def _relieve(self) -> None:
+        """Apply the lane policy to partitions that have been full for too long while others were delivered."""
+        settings = self._settings
+        if settings.lane_policy is LanePolicy.BLOCK or self._now < self._relieve_at:
+            return
+        self._relieve_at = self._now + _RELIEVE_SECONDS
+        if self._halts or self._now - self._last_delivered_at > settings.retry.outage_seconds:
+            return
+        for state in self._partitions.values():
+            if state.full_since is None or self._now - state.full_since < settings.lane_patience_seconds:
+                continue
+            delivery = self._dispatcher.oldest_failing(state.partition)
+            if delivery is None:
+                continue
+            if settings.lane_policy is LanePolicy.DEAD_LETTER_EVENT:
+                delivery.given_up = True
+                self._dead_letter(delivery, Stage.DELIVER, DeliverReason.LANE_POLICY)
+            else:
+                following = state.release_lane(delivery)
+                if following is not None:
+                    self._dispatcher.ready(following, self._now)
+
     # ---- commits
 
     def _position(self, state: PartitionState) -> Position:
@@ -425,6 +463,10 @@ class Machine:
             for state in self._partitions.values():
                 limit = share * _RESUME_SHARE if state.paused else share
                 state.paused = state.buffered_bytes >= limit or not state.ledger.admits()
+                if not state.paused:
+                    state.full_since = None
+                elif state.full_since is None:
+                    state.full_since = self._now
             wanted = frozenset(p for p, state in self._partitions.items() if state.paused)
         if wanted != self._paused:
             self._paused = wanted
@@ -438,6 +480,8 @@ class Machine:
             at = min(at, state.deadline or at)
         if not self._commit_under_way and self._partitions:
             at = min(at, self._commit_at)
+        if self._settings.lane_policy is not LanePolicy.BLOCK and self._partitions:
+            at = min(at, self._relieve_at)
         if at != self._timer and at < NEVER:
             self._out.append(Timer(at))
         self._timer = at
@@ -464,26 +508,10 @@ class Machine:
             concurrency_limit=self._gate.limit,
             rate_per_second=self._gate.rate_per_second,
             dead_letters_pending=self._dead_letters.waiting,
-            partitions=self._views(self._partitions.values()),
+            partitions=[
+                state.view(self._now, paused=partition in self._paused) for partition, state in self._partitions.items()
+            ],
         )
-
-    def _views(self, states: Iterable[PartitionState]) -> Sequence[PartitionView]:
-        views = []
-        for state in states:
-            oldest = next(iter(state.open.values()), None)
-            views.append(
-                PartitionView(
-                    partition=state.partition,
-                    committed=state.committed.offset,
-                    position=state.ledger.cursor,
-                    incomplete=len(state.open),
-                    buffered_bytes=state.buffered_bytes,
-                    oldest_age_seconds=self._now - oldest.polled_at if oldest else 0.0,
-                    paused=state.partition in self._paused,
-                    map_chars=state.map_chars,
-                )
-            )
-        return views
 
     @property
     def settled(self) -> bool:

@@ -84,6 +84,7 @@ class Answer(NamedTuple):
         retry_after: seconds asked for by the other side, or None.
         seconds: how long the attempt took.
         excerpt: the answer's first bytes as text, for the dead letter; may be "".
+        statuses: a status for each delivery in the request, where the endpoint gives them; else None.
     """
 
     send: Send
@@ -92,6 +93,7 @@ class Answer(NamedTuple):
     retry_after: float | None = None
     seconds: float = 0.0
     excerpt: str = ""
+    statuses: Sequence[int] | None = None
 
 
 class Completed(NamedTuple):
@@ -179,11 +181,13 @@ class Send(NamedTuple):
         ident: unique within the process.
         bodies: each one delivery's JSON, in order.
         attempt: 1 for the first.
+        idempotency_key: the same for each attempt at the same deliveries, by whichever process; "" if not asked for.
     """
 
     ident: int
     bodies: Sequence[bytes]
     attempt: int
+    idempotency_key: str = ""
 
 
 class DeadLetter(NamedTuple):

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 from consumer.delivery.messages import Position
 from consumer.delivery.offset_map import MAX_CHARS
+from consumer.delivery.snapshot import PartitionView
+from consumer.outcomes import Post
 
 if TYPE_CHECKING:
     from consumer.delivery.ledger import Ledger
     from consumer.delivery.messages import Partition, Record
-    from consumer.outcomes import Post, Reject
+    from consumer.outcomes import Reject
 
 OVERHEAD_BYTES = 700
 """What a record costs in memory beside its bytes: the client's message, the event's objects, its deliveries."""
@@ -44,12 +46,23 @@ class OpenRecord:
 class Delivery:
     """One delivery that has not ended: a post in its lane, or a reject on its way to the dead-letter topic."""
 
-    __slots__ = ("following", "of", "plan")
+    __slots__ = ("following", "given_up", "of", "parked", "plan", "released")
 
     def __init__(self, of: OpenRecord, plan: Post | Reject) -> None:
         self.of = of
         self.plan = plan
         self.following: Delivery | None = None
+        self.parked = False
+        """It waits for its retry time."""
+        self.given_up = False
+        """The lane policy has ended it: the request that it was part of goes on without it."""
+        self.released = False
+        """The lane policy has taken it out of its lane: those behind it do not wait any more."""
+
+    @property
+    def sends(self) -> bool:
+        """Whether it may be sent."""
+        return self.of.owner.sends and not self.given_up
 
 
 class PartitionState:
@@ -62,6 +75,7 @@ class PartitionState:
         "buffered_bytes",
         "committed",
         "deadline",
+        "full_since",
         "in_flight",
         "lanes",
         "ledger",
@@ -87,6 +101,8 @@ class PartitionState:
         self.deadline: float | None = None
         """When it must be released: set while it is being revoked."""
         self.paused = False
+        self.full_since: float | None = None
+        """Since when its share of the memory, or its map, is full; None while it is not."""
         self.in_flight = 0
         self.buffered_bytes = 0
         self.map_chars = len(committed.metadata)
@@ -153,9 +169,18 @@ class PartitionState:
 
     def leave_lane(self, delivery: Delivery, lane: str) -> Delivery | None:
         """A lane's first delivery has ended; the next one, which may be sent now, or None."""
+        if delivery.released:
+            return None
         following = delivery.following
         if following is None:
             del self.lanes[lane]
+        return following
+
+    def release_lane(self, delivery: Delivery) -> Delivery | None:
+        """Take a lane's first delivery out of it; the next one, which may be sent now."""
+        assert isinstance(delivery.plan, Post)
+        following = self.leave_lane(delivery, delivery.plan.lane)
+        delivery.released = True
         return following
 
     def oldest_elapsed(self, open_seconds: float) -> int:
@@ -171,3 +196,18 @@ class PartitionState:
         assert len(metadata) <= MAX_CHARS
         self.map_chars = len(metadata)
         return Position(self.ledger.base, metadata), whole
+
+    def view(self, now: float, *, paused: bool) -> PartitionView:
+        """What can be seen of it."""
+        oldest = next(iter(self.open.values()), None)
+        return PartitionView(
+            partition=self.partition,
+            committed=self.committed.offset,
+            position=self.ledger.cursor,
+            incomplete=len(self.open),
+            buffered_bytes=self.buffered_bytes,
+            oldest_age_seconds=now - oldest.polled_at if oldest else 0.0,
+            oldest_timestamp_ms=oldest.record.timestamp_ms if oldest else 0,
+            paused=paused,
+            map_chars=self.map_chars,
+        )

@@ -87,6 +87,7 @@ class PartitionView:
         incomplete: records in memory that are not done.
         buffered_bytes: what they hold.
         oldest_age_seconds: since the oldest of them was polled; 0 where there is none.
+        oldest_timestamp_ms: that record's timestamp (Unix milliseconds); 0 where there is none.
         map_chars: length of the last commit's metadata.
     """
 
@@ -96,6 +97,7 @@ class PartitionView:
     incomplete: int
     buffered_bytes: int
     oldest_age_seconds: float
+    oldest_timestamp_ms: int
     paused: bool
     map_chars: int
 

@@ -89,6 +89,7 @@ def test_defaults_are_the_documented_ones(load):
         "max_events": 100,
         "max_bytes": 524_288,
         "linger_seconds": 0,
+        "statuses_pointer": None,
     }
     assert settings.delivery.retry.model_dump() == {"budget_seconds": 14_400, "base_seconds": 1, "cap_seconds": 300}
     assert settings.delivery.drain_timeout_seconds == 20

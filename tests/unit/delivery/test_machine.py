@@ -1,10 +1,12 @@
 """The machine, step by step: what goes in, what comes out."""
 
+from dataclasses import replace
 from random import Random
 
+from consumer.delivery.dispatch import BatchSettings
 from consumer.delivery.gate import GateSettings
 from consumer.delivery.halt import HaltReason
-from consumer.delivery.machine import BatchSettings, DeliverySettings, Machine
+from consumer.delivery.machine import Machine
 from consumer.delivery.messages import (
     Answer,
     Assigned,
@@ -30,6 +32,7 @@ from consumer.delivery.messages import (
     Tick,
 )
 from consumer.delivery.retry import RetryPolicy
+from consumer.delivery.settings import DeliverySettings, LanePolicy
 from consumer.errors import FieldError
 from consumer.outcomes import Action, DecodeReason, Post, Reject, RejectReason, Skip, SkipReason, Stage
 
@@ -372,3 +375,92 @@ def test_planned_is_ended_plus_in_progress():
         planned = sum(n for (m, _), n in snapshot.stats.planned.items() if m == mapping)
         ended = sum(n for (m, *_), n in snapshot.stats.ended.items() if m == mapping)
         assert planned == ended + snapshot.in_progress.get(mapping, 0)
+
+
+def fill_with_a_failing_lane(policy):
+    """A partition whose memory is full of deliveries behind one that fails, while another lane delivers."""
+    h = Harness(buffer_bytes=17_000, lane_policy=policy, lane_patience_seconds=60.0)
+    sends = h.poll(*(post("stuck", b"%d" % i) for i in range(11)), post("other"))
+    h.answer(sends[1])
+    assert h.machine.snapshot().partitions[0].paused
+    (send,) = sends[:1]
+    for _ in range(70):
+        h.answer(send, 503)
+        again = []
+        while not again:
+            again = h.tick(1.0)
+            if h.get(DeadLetter) or len(again) > 1 or (again and again[0].bodies != send.bodies):
+                return h, again
+        (send,) = again
+    return h, []
+
+
+def test_a_lane_that_fills_its_partition_blocks_by_default():
+    h, sends = fill_with_a_failing_lane(LanePolicy.BLOCK)
+    assert sends == []
+    assert h.machine.snapshot().partitions[0].paused
+
+
+def test_a_lane_that_fills_its_partition_can_give_up_its_oldest_event():
+    h, _ = fill_with_a_failing_lane(LanePolicy.DEAD_LETTER_EVENT)
+    (letter,) = h.get(DeadLetter)
+    assert (letter.reason, letter.offset) == ("lane_policy", 0)
+    h.do(DeadLettersWritten([letter]))
+    (send,) = h.get(Send)
+    assert send.bodies == [b"1"]
+
+
+def test_a_lane_that_fills_its_partition_can_give_up_its_order():
+    h, sends = fill_with_a_failing_lane(LanePolicy.RELEASE_ORDER)
+    assert b"1" in [send.bodies[0] for send in sends]
+    followers = [send for send in sends if send.bodies == [b"1"]]
+    (following,) = h.answer(followers[0])
+    assert following.bodies == [b"2"]
+    while following:
+        rest = h.answer(following)
+        following = rest[0] if rest else None
+    stuck = []
+    while not stuck:
+        stuck = h.tick(10.0)
+    for send in stuck:
+        h.answer(send)
+    assert h.ended() == {("delivered", ""): 12}
+    assert h.machine.snapshot().partitions[0].incomplete == 0
+
+
+def test_repeats_of_what_was_delivered_are_skipped_and_no_others():
+    h = Harness(dedupe_entries=2)
+    one = Post("m", Action.SEND_CONTACT, "a", b"1", "one", "identify")
+    (send,) = h.poll(one)
+    (second,) = h.poll(replace(one, lane="b"))
+    h.answer(send)
+    assert h.poll(one) == [], "a repeat"
+    assert len(h.poll(replace(one, lane="c", mapping="other"))) == 1, "another mapping's"
+    assert len(h.poll(replace(one, lane="d", message_id=""))) == 1, "an event without an id is never a repeat"
+    h.answer(second)
+    assert h.ended() == {("delivered", ""): 2, ("skipped", "duplicate"): 1}
+
+
+def test_an_idempotency_key_is_the_same_for_each_attempt_and_each_process():
+    batch = BatchSettings(idempotency_group="g")
+    first, again = Harness(batch=batch), Harness(batch=batch)
+    (send,) = first.poll(post())
+    (other,) = again.poll(post())
+    assert send.idempotency_key == other.idempotency_key
+    first.answer(send, 503)
+    (retry,) = first.tick(1.0)
+    assert retry.idempotency_key == send.idempotency_key
+    (next_one,) = first.poll(post("b"))
+    assert next_one.idempotency_key != send.idempotency_key
+    assert Harness().poll(post())[0].idempotency_key == ""
+
+
+def test_an_answer_may_say_what_became_of_each_delivery():
+    h = Harness(batch=BatchSettings(max_events=4, linger_seconds=0.5))
+    (send,) = h.poll(*(post(str(i), b"%d" % i) for i in range(4)))
+    h.do(Completed([Answer(send, 200, statuses=[200, 422, 503, 200])]))
+    (letter,) = h.get(DeadLetter)
+    assert (letter.offset, letter.status) == (1, 422)
+    assert h.ended() == {("delivered", ""): 2}
+    (again,) = h.tick(1.0)
+    assert again.bodies == [b"2"]

@@ -16,6 +16,7 @@ def view(number: int = 0, topic: str = "events", **changes: Any) -> PartitionVie
         "incomplete": 20,
         "buffered_bytes": 4_000,
         "oldest_age_seconds": 1.5,
+        "oldest_timestamp_ms": 0,
         "paused": False,
         "map_chars": 12,
     }
