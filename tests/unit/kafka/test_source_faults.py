@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka import KafkaError
+
+from consumer.delivery.messages import Partition
+from consumer.errors import KafkaUnavailableError
+from consumer.kafka import faults
+from consumer.kafka.faults import Faults
+
+if TYPE_CHECKING:
+    from consumer.kafka.events import SourceError
+
+
+@pytest.fixture
+def told() -> list[SourceError]:
+    return []
+
+
+@pytest.fixture
+def subject(told) -> Faults:
+    return Faults(told.append)
+
+
+@pytest.fixture
+def clock(monkeypatch) -> list[float]:
+    now = [100.0]
+    monkeypatch.setattr(faults.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_fault_is_told_once_in_half_a_minute_though_its_words_differ(subject, told, clock):
+    for second in range(31):
+        clock[0] = 100.0 + second
+        subject.kafka(KafkaError(KafkaError._TRANSPORT, f"disconnected after {second} s"))
+    assert [error.message for error in told] == ["disconnected after 0 s", "disconnected after 30 s"]
+
+
+def test_different_faults_are_told_each(subject, told, clock):
+    for topic in ("a", "b", "a"):
+        subject.kafka(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"no topic {topic}"))
+    assert len(told) == 2
+    assert all("kafka.topics" in error.message for error in told)
+
+
+def test_the_end_of_a_partition_is_no_fault(subject, told):
+    subject.kafka(KafkaError(KafkaError._PARTITION_EOF))
+    assert told == []
+
+
+def test_what_is_fatal_is_told_every_time(subject, told, clock):
+    for _ in range(2):
+        subject.kafka(KafkaError(KafkaError.FENCED_INSTANCE_ID, "fenced", fatal=True))
+    subject.fatal(ValueError())
+    assert [error.fatal for error in told] == [True, True, True]
+    assert "group.instance.id" in told[0].message
+    assert "ValueError" in told[2].message
+
+
+@pytest.mark.parametrize(("policy", "words"), [("halt", "stands still"), ("earliest", "goes on from the earliest")])
+def test_an_offset_out_of_range_says_what_is_done_about_it(subject, told, policy, words):
+    subject.out_of_range(Partition("events", 3), 1000, policy)
+    assert words in told[0].message
+    assert "events/3 has no offset 1000" in told[0].message
+
+
+def test_waiting_and_uncommitted_partitions_are_told(subject, told):
+    subject.unavailable(KafkaUnavailableError("the topics' metadata: timed out"))
+    subject.release("timed out")
+    assert [error.code for error in told] == ["UNAVAILABLE", "RELEASE"]
