@@ -1,0 +1,212 @@
+"""What is hard to bring about on a broker: lost partitions, a thread that fails, answers that come too late."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+
+from consumer.delivery.messages import Partition, Position
+from consumer.kafka import loop
+from consumer.kafka.assignment import to_kafka
+from consumer.kafka.events import (
+    Closed,
+    CommitDone,
+    Joined,
+    Messages,
+    PartitionsAssigned,
+    PartitionsLost,
+    PartitionsReleased,
+    PartitionsRevoking,
+    ShareChanged,
+    SourceError,
+)
+from consumer.kafka.inbox import CommitCommand, Inbox, StopCommand, TookCommand
+from consumer.kafka.loop import RECORD_BYTES, SourceLoop
+from consumer.kafka.properties import SourceConfig
+from tests.unit.kafka.fake_consumer import FakeConsumer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+A = [Partition("a", number) for number in range(4)]
+
+
+class ScriptedConsumer(FakeConsumer):
+    """Each poll plays the next step: a callback's doing, or a record."""
+
+    steps: Sequence[Callable[[], Message | None]] = ()
+    callbacks: dict[str, Callable[[Any, list[TopicPartition]], None]]
+    closed = False
+
+    def subscribe(self, topics: list[str], **callbacks: Any) -> None:
+        self.callbacks = callbacks
+
+    def poll(self, timeout: float) -> Message | None:
+        first, *self.steps = self.steps
+        return first()
+
+    def consume(self, count: int, timeout: float) -> list[Message]:
+        return []
+
+    def get_watermark_offsets(self, partition: TopicPartition, *, cached: bool) -> tuple[int, int]:
+        return (0, 10)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Case:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.consumer = ScriptedConsumer(logs={partition: [] for partition in A})
+        monkeypatch.setattr(loop, "open_consumer", lambda *_, **__: self.consumer)
+        self.events: list[Any] = []
+        self.inbox = Inbox()
+        config = SourceConfig("broker", "group", ("a",), "earliest", buffer_bytes=2**20, drain_timeout_seconds=0)
+        self.loop = SourceLoop(config, self.hear, self.inbox)
+
+    def hear(self, event: Any) -> None:
+        self.events.append(event)
+        if isinstance(event, PartitionsRevoking):
+            event.reply.set(dict.fromkeys(event.partitions, Position(9)))
+
+    def calls(self, name: str, *partitions: Partition) -> Callable[[], None]:
+        return lambda: self.consumer.callbacks[name](self.consumer, to_kafka(partitions))
+
+    def run(self, *steps: Callable[[], Message | None]) -> list[Any]:
+        self.consumer.steps = [*steps, lambda: self.inbox.put(StopCommand())]
+        self.loop.run()
+        return self.events
+
+    def heard(self, *kinds: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kinds)]
+
+
+@pytest.fixture
+def case(monkeypatch) -> Case:
+    return Case(monkeypatch)
+
+
+def record(partition: Partition, offset: int, value: bytes = b"x") -> Callable[[], Message]:
+    return lambda: Message(topic=partition.topic, partition=partition.number, offset=offset, value=value)
+
+
+def nothing() -> None:
+    return None
+
+
+def test_a_life(case):
+    case.run(case.calls("on_assign", *A[:2]), record(A[0], 0), case.calls("on_revoke", A[1]), nothing)
+    kinds = [type(event) for event in case.events]
+    assert [
+        Joined,
+        PartitionsAssigned,
+        Messages,
+        PartitionsRevoking,
+        PartitionsReleased,
+        ShareChanged,
+        PartitionsRevoking,
+        PartitionsReleased,
+        Closed,
+    ] == kinds
+    assert [event.share for event in case.heard(PartitionsAssigned, ShareChanged)] == [0.5, 0.25]
+    assert {A[0]: Position(9), A[1]: Position(9)} == case.consumer.commits
+    assert case.consumer.closed
+
+
+def test_lost_partitions_are_told_and_never_committed(case):
+    case.run(
+        case.calls("on_assign", *A[:2]),
+        nothing,
+        case.calls("on_lost", *A[:2]),
+        lambda: case.inbox.put(CommitCommand({A[0]: Position(5)}, epoch=1)),
+        nothing,
+    )
+    assert [PartitionsLost(A[:2])] == case.heard(PartitionsLost)
+    assert case.heard(PartitionsRevoking) == []
+    assert [CommitDone({}, None)] == case.heard(CommitDone)
+    assert dict.fromkeys(A[:2], Position(0)) == case.consumer.commits
+
+
+def test_partitions_taken_before_they_were_started_are_not_spoken_of(case):
+    case.consumer.down = True
+    case.run(case.calls("on_assign", *A), nothing, case.calls("on_revoke", *A), nothing)
+    assert case.heard(PartitionsAssigned, PartitionsRevoking, PartitionsLost) == []
+    assert [event.code for event in case.heard(SourceError)] == ["UNAVAILABLE"]
+
+
+def test_a_commit_after_the_partition_came_back_is_of_an_earlier_life(case):
+    case.run(
+        case.calls("on_assign", A[0]),
+        nothing,
+        case.calls("on_lost", A[0]),
+        case.calls("on_assign", A[0]),
+        nothing,
+        lambda: case.inbox.put(CommitCommand({A[0]: Position(5)}, epoch=1)),
+        nothing,
+    )
+    assert [event.epoch for event in case.heard(PartitionsAssigned)] == [1, 2]
+    assert [CommitDone({}, None)] == case.heard(CommitDone)
+
+
+def test_a_start_that_the_client_refuses_is_tried_again(case, monkeypatch):
+    refusals = [KafkaException(KafkaError(KafkaError._STATE, "lost"))]
+    start = loop.Assignment.start
+
+    def refuse_once(self: Any, offsets: Any) -> None:
+        if refusals:
+            raise refusals.pop()
+        start(self, offsets)
+
+    monkeypatch.setattr(loop.Assignment, "start", refuse_once)
+    monkeypatch.setattr(loop, "_BACKOFF_SECONDS", 0.0)
+    case.loop._backoff = 0.0
+    case.run(case.calls("on_assign", A[0]), nothing, nothing)
+    told = case.heard(PartitionsAssigned, PartitionsLost)
+    assert [PartitionsAssigned, PartitionsLost, PartitionsAssigned] == [type(event) for event in told]
+
+
+def test_errors_in_place_of_records_are_told_and_the_records_beside_them_kept(case):
+    def expelled() -> Message:
+        return Message(error=KafkaError(KafkaError._MAX_POLL_EXCEEDED, "expelled"))
+
+    case.run(case.calls("on_assign", A[0]), nothing, expelled, record(A[0], 0))
+    assert [event.code for event in case.heard(SourceError)] == ["_MAX_POLL_EXCEEDED"]
+    assert [len(event.batch) for event in case.heard(Messages)] == [1]
+
+
+def test_a_thread_that_fails_says_so_and_ends(case):
+    def fail() -> None:
+        raise RuntimeError("broken")
+
+    case.run(case.calls("on_assign", A[0]), nothing, fail)
+    assert [event.fatal for event in case.heard(SourceError)] == [True]
+    assert isinstance(case.events[-1], Closed)
+    assert case.consumer.closed
+
+
+def test_a_callback_that_fails_does_not_take_the_thread_with_it(case, monkeypatch):
+    def fail(*_: Any) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(loop.Assignment, "hold", fail)
+    case.run(case.calls("on_assign", A[0]), nothing)
+    assert [event.fatal for event in case.heard(SourceError)] == [True]
+    assert isinstance(case.events[-1], Closed)
+
+
+def test_handing_over_stops_above_the_bound_and_goes_on_at_half_of_it(case):
+    """The bound is an eighth of the buffer, here 131,072 bytes."""
+    size = 70_000
+    loop_ = case.loop
+    now = 1000.0
+    case.run(case.calls("on_assign", A[0]), nothing, record(A[0], 0, b"x" * (size - RECORD_BYTES)))
+    assert size == loop_._handed_over
+    assert not loop_._full(now)
+    loop_._handed_over = 2 * size
+    assert loop_._full(now)
+    loop_._obey(TookCommand(size))
+    assert loop_._full(now), "half of the bound is 65,536"
+    loop_._obey(TookCommand(size))
+    assert not loop_._full(now)
