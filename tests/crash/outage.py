@@ -1,0 +1,89 @@
+"""The webhook is down for minutes: the service stays in its group, its memory stays, delivery resumes by itself.
+
+    python tests/crash/outage.py --seconds 180
+
+On real Kafka, with more in the topic than may be in memory. Exit 0 only if nothing is lost or dead-lettered, the service
+stayed in the group (one join, ready throughout) and its memory grew by less than 5 MB after the first minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from consumer.sandbox.runner import ThreadedSandbox
+from tests.integration.harness import RunningService, identify, records, settings, wait_for
+from tests.kafka.discover import real_kafka
+
+
+def rss_bytes(pid: int) -> int:
+    """Resident memory, from /proc."""
+    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    return int(pages) * 4096
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=180)
+    parser.add_argument("--records", type=int, default=30_000)
+    options = parser.parse_args()
+    with real_kafka() as broker, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with ThreadedSandbox(rate_per_second=None, max_parallel=None) as sandbox:
+            url = sandbox.url
+        port = int(url.rpartition(":")[2].partition("/")[0])
+        topic, dead_letters = broker.unique("events"), broker.unique("dead-letters")
+        broker.create_topic(topic, 4)
+        broker.create_topic(dead_letters, 1)
+        # A kilobyte each, so that the buffer's limit holds and the rest stays in Kafka.
+        broker.produce(topic, records(identify(n, f"user{n % 5000}", notes="x" * 1000) for n in range(options.records)))
+        (folder / "url").write_text(url)
+        config = settings(broker, topic, dead_letters, folder / "url")
+        config["delivery"]["retry"] = {}
+        config["kafka"]["buffer_bytes"] = 8 * 1024 * 1024
+        ready, samples = [], []
+        with RunningService(config, folder) as service:
+            began = time.monotonic()
+            while (passed := time.monotonic() - began) < options.seconds:
+                threading.Event().wait(2.0)
+                samples.append((passed, rss_bytes(service.process.pid)))
+                if passed > 10:
+                    ready.append(service.get("/readyz")[0])
+            after_first = max(rss for passed, rss in samples if passed <= min(60.0, options.seconds / 3))
+            grown = max(rss for _, rss in samples) - after_first
+            with ThreadedSandbox(port=port, rate_per_second=None, max_parallel=None) as sandbox:
+                up = time.monotonic()
+                wait_for(lambda: sandbox.stats()["delivered"] > 0, "delivery resumes", 400)
+                resumed = time.monotonic() - up
+                wait_for(lambda: sandbox.stats()["delivered"] == options.records, "everything is delivered", 1200)
+                wait_for(lambda: broker.lag(config["kafka"]["group_id"], topic) == 0, "everything is committed")
+                duplicates = sandbox.stats()["duplicates"]
+            joins = len(service.logged("assigned"))
+            code = service.stop()
+        letters = len(broker.consume_all(dead_letters))
+    result = {
+        "down_seconds": options.seconds,
+        "rss_first_minute_bytes": after_first,
+        "rss_grown_bytes": grown,
+        "not_ready_probes": sum(status != 200 for status in ready),
+        "assignments": joins,
+        "resumed_after_seconds": round(resumed, 1),
+        "delivered": options.records,
+        "duplicates": duplicates,
+        "dead_letters": letters,
+        "exit_code": code,
+    }
+    print(json.dumps(result, indent=1))
+    good = grown < 5_000_000 and not result["not_ready_probes"] and joins == 1 and not letters and code == 0
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
