@@ -1,0 +1,132 @@
+"""The generated function against the interpreted way, over generated mappings and events: where it answers, it agrees."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from consumer.chartmogul import contact, customer
+from consumer.chartmogul.compiled import DEFAULT_MAPPINGS, CompiledMapping, MappingSpec
+from consumer.chartmogul.fields import shape
+from consumer.chartmogul.fused import fuse
+from consumer.errors import ConfigurationError, MappingError
+from consumer.outcomes import Action
+from consumer.segment import js_json
+from consumer.segment.mapping import compile_mapping
+from tests.conformance import cases
+
+FIELDS = {Action.SEND_CONTACT: contact.fields(require_company_id=True), Action.SEND_CUSTOMER: customer.FIELDS}
+IDENTIFY = {
+    "type": "identify",
+    "messageId": "m-1",
+    "timestamp": "2024-01-15T10:00:00.000Z",
+    "sentAt": 1705312800,
+    "userId": "u-1",
+    "traits": {"email": "ada@example.com", "name": "", "phone": None, "company": {"id": 42, "name": ""}},
+}
+
+
+def outcome(resolve, event):
+    try:
+        return resolve(event)
+    except MappingError:
+        return MappingError
+
+
+@st.composite
+def specs(draw):
+    action = draw(st.sampled_from(Action))
+    return MappingSpec("m", action, "type", draw(cases.mappings(action.value)))
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@given(specs(), st.lists(cases.EVENTS, min_size=1, max_size=3))
+def test_it_agrees_wherever_it_answers(spec, events):
+    mapping, events = js_json.decode(cases.line({"m": [spec.mapping, events]}))["m"]
+    try:
+        resolve = compile_mapping(mapping)
+    except ConfigurationError:
+        return
+    fused = fuse(mapping, FIELDS[spec.action])
+    for event in events if fused is not None else ():
+        before = copy.deepcopy(event)
+        payload = outcome(fused, event)
+        assert repr(event) == repr(before)
+        if payload is not None:
+            expected = outcome(lambda each: shape(resolve(each), FIELDS[spec.action]), event)
+            assert expected == (payload if payload is MappingError else (payload, []))
+            assert payload is MappingError or list(payload) == list(expected[0])
+
+
+def test_the_default_mappings_go_the_short_way():
+    spec = DEFAULT_MAPPINGS[0]
+    fused = fuse(spec.mapping, FIELDS[spec.action])
+    assert fused is not None
+    assert fused(IDENTIFY) == {
+        "type": "Send Contact",
+        "message_id": "m-1",
+        "timestamp": "2024-01-15T10:00:00.000Z",
+        "sent_at": 1705312800,
+        "user_id": "u-1",
+        "email": "ada@example.com",
+        "company": {"id": "42", "name": ""},
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"userId": 1.5},
+        {"userId": ["u"]},
+        {"messageId": ""},
+        {"sentAt": "yesterday"},
+        {"sentAt": 2**60},
+        {"traits": "text"},
+        {"traits": {"email": "no address"}},
+        {"traits": {"company": {"id": True}}},
+        {"traits": {"company": {}}},
+    ],
+)
+def test_anything_else_is_left_to_the_interpreted_way(change):
+    spec = DEFAULT_MAPPINGS[0]
+    fused = fuse(spec.mapping, FIELDS[spec.action])
+    assert fused is not None
+    assert fused(IDENTIFY | change) is None
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"dynamicAuthSettings": {"@path": "$.x"}},
+        {"@path": "$.traits"},
+        {"__segment_internal_directive": {"@transform": {"apply": {}, "mapping": {}}}},
+        {"type": None},
+        {"type": ["a", "b"]},
+        {"company": {"name": "x"}},
+        {},
+    ],
+)
+def test_some_mappings_have_no_short_way(mapping):
+    required = {} if set(mapping) & {"@path", "type"} or not mapping else contact.DEFAULT_MAPPING
+    assert fuse({**required, **mapping}, FIELDS[Action.SEND_CONTACT]) is None or mapping == {"type": ["a", "b"]}
+
+
+def test_directives_are_called_in_their_place():
+    mapping = contact.DEFAULT_MAPPING | {
+        "name": {"@template": "{{traits.email}}!"},
+        "unknown": {"@case": {"operator": "title", "value": {"@path": "$.traits.email"}}},
+    }
+    compiled = CompiledMapping(
+        MappingSpec("m", Action.SEND_CONTACT, 'type = "identify"', mapping), require_company_id=True
+    )
+    refusal = compiled.payload(IDENTIFY)
+    assert refusal.reason.value == "mapping_error"  # an unknown key is dropped, but what it maps to has to resolve
+    del mapping["unknown"]
+    compiled = CompiledMapping(
+        MappingSpec("m", Action.SEND_CONTACT, 'type = "identify"', mapping), require_company_id=True
+    )
+    assert compiled._fused is not None
+    assert compiled.payload(IDENTIFY)["name"] == "ada@example.com!"
