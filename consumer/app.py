@@ -103,6 +103,7 @@ def delivery_settings(settings: Settings) -> DeliverySettings:
         buffer_bytes=kafka.buffer_bytes * 5 // 8,
         commit_interval_seconds=kafka.commit_interval_seconds,
         halt_ratio=settings.dead_letter.halt_ratio,
+        offset_map=kafka.offset_map,
         lane_policy=LanePolicy(delivery.lane.policy.value),
         lane_patience_seconds=delivery.lane.patience_seconds,
         dedupe_entries=delivery.dedupe.max_entries,

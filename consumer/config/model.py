@@ -180,6 +180,8 @@ class Kafka(Section):
     was made anew): ``halt`` until a person has looked, or go on from ``earliest`` or ``latest``."""
     commit_interval_seconds: Number = Field(default=1, ge=0.1, le=60)
     """How often offsets are committed: a crash repeats at most what ended since the last commit."""
+    offset_map: Flag = True
+    """Write into the commit's metadata what is done above the committed offset, so that a crash does not repeat it."""
     buffer_bytes: Whole = Field(default=33_554_432, ge=1_048_576, le=8_589_934_592)
     """Records in memory, librdkafka's queue included; reading pauses above it."""
     properties: dict[Name, PropertyValue] = Field(default_factory=dict)

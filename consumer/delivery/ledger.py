@@ -95,8 +95,10 @@ class Ledger:
             return False
         return len(self._starts) * _CHARS_PER_RUN <= ADMIT_CHARS or len(self._encode(0)) <= ADMIT_CHARS
 
-    def metadata(self, elapsed_seconds: int = 0) -> tuple[str, bool]:
-        """The commit's metadata, and whether the runs are in it (False where they would not fit)."""
+    def metadata(self, elapsed_seconds: int = 0, *, with_map: bool = True) -> tuple[str, bool]:
+        """The commit's metadata, and whether the runs are in it (False where they would not fit, or are not wanted)."""
+        if not with_map:
+            return encode(self.base, (), elapsed_seconds=elapsed_seconds, started_at_ms=self.started_at_ms), False
         text = self._encode(elapsed_seconds) if self.span <= MAX_DISTANCE else ""
         if (text or not self._starts) and len(text) <= MAX_CHARS:
             return text, True

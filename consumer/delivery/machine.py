@@ -422,8 +422,9 @@ class Machine:
     # ---- commits
 
     def _position(self, state: PartitionState) -> Position:
-        position, whole = state.position(self._gate.open_seconds)
-        self._stats.maps_left_out += not whole
+        with_map = self._settings.offset_map
+        position, whole = state.position(self._gate.open_seconds, with_map=with_map)
+        self._stats.maps_left_out += with_map and not whole
         return position
 
     def _commit(self) -> None:

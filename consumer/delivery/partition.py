@@ -190,9 +190,9 @@ class PartitionState:
             return int(self.restored_elapsed) if self.ledger.base == self.committed.offset else 0
         return max(0, int(open_seconds - oldest.first_attempt))
 
-    def position(self, open_seconds: float) -> tuple[Position, bool]:
+    def position(self, open_seconds: float, *, with_map: bool) -> tuple[Position, bool]:
         """What to commit, and whether the map is in it."""
-        metadata, whole = self.ledger.metadata(self.oldest_elapsed(open_seconds))
+        metadata, whole = self.ledger.metadata(self.oldest_elapsed(open_seconds), with_map=with_map)
         assert len(metadata) <= MAX_CHARS
         self.map_chars = len(metadata)
         return Position(self.ledger.base, metadata), whole

@@ -31,6 +31,7 @@ class DeliverySettings:
         buffer_bytes: records in memory, the client's own queue not included.
         commit_interval_seconds: between two commits.
         halt_ratio: of the guard over dead letters.
+        offset_map: whether completions above the committed offset travel in the commit's metadata.
         lane_policy: for a partition that a failing lane has filled for ``lane_patience_seconds``.
         dedupe_entries: deliveries that are remembered by messageId; 0 remembers none.
     """
@@ -41,6 +42,7 @@ class DeliverySettings:
     buffer_bytes: int = 25_165_824
     commit_interval_seconds: float = 1.0
     halt_ratio: float = 0.5
+    offset_map: bool = True
     lane_policy: LanePolicy = LanePolicy.BLOCK
     lane_patience_seconds: float = 60.0
     dedupe_entries: int = 0

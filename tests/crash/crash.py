@@ -80,6 +80,9 @@ def main() -> int:
     parser.add_argument("--latency-ms", type=float, default=20, help="answers take 0 to this")
     parser.add_argument("--p503", type=float, default=0.05)
     parser.add_argument("--p429", type=float, default=0.01)
+    parser.add_argument("--stuck", action="store_true", help="one contact fails with 503 until the last start")
+    parser.add_argument("--no-map", action="store_true", help="without the map in the commit's metadata, to compare")
+    parser.add_argument("--client", default="lean", help="lean | stock")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     options = parser.parse_args()
     chance = random.Random(options.seed)
@@ -95,7 +98,8 @@ def main() -> int:
         faults += [
             {"status": status, "probability": p} for status, p in ((503, options.p503), (429, options.p429)) if p
         ]
-        sandbox.set_faults(*faults)
+        stuck = {"status": 503, "match": {"user_id": "user0"}}
+        sandbox.set_faults(*([stuck] if options.stuck else []), *faults)
         topic, dead_letters = broker.unique("events"), broker.unique("dead-letters")
         broker.create_topic(topic, options.partitions)
         broker.create_topic(dead_letters, 1)
@@ -104,7 +108,9 @@ def main() -> int:
         url_file.write_text(sandbox.url)
         config = settings(broker, topic, dead_letters, url_file)
         config["kafka"]["commit_interval_seconds"] = 1
+        config["kafka"]["offset_map"] = not options.no_map
         config["delivery"]["concurrency"] = options.concurrency
+        config["destination"]["client"] = options.client
         kills = []
         started = time.monotonic()
         for round_number in range(options.rounds):
@@ -118,6 +124,7 @@ def main() -> int:
             kills.append(
                 {"in_flight": stats["in_flight"], "delivered": stats["delivered"], "duplicates_so_far": before}
             )
+        sandbox.set_faults(*faults)
         with RunningService(config, folder) as service:
             wait_for(lambda: broker.lag(config["kafka"]["group_id"], topic) == 0, "all is committed", SECONDS)
             seconds = time.monotonic() - started

@@ -1,0 +1,123 @@
+"""Where a mapping is valid to the hosted destination and yet does not do what its author must have meant.
+
+Each is an error in a mappings file unless that mapping says ``allow_hosted_quirks: true``: triggers that run otherwise
+than they read, fields that the action does not have (dropped without a word), required fields that are not mapped
+(every event refused), a path or a template written as plain text (sent as it is), directives that fail for every event.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from consumer.chartmogul import contact, customer
+from consumer.chartmogul.compiled import DEFAULT_MAPPINGS
+from consumer.chartmogul.fields import PASSED_THROUGH, Field, FieldType, Refused, coerce
+from consumer.config.shape import nearest
+from consumer.errors import Problem
+from consumer.outcomes import Action
+from consumer.segment.mapping import ROOT_DIRECTIVE, explain_mapping
+from consumer.segment.trigger_lint import lint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+INTERNAL: Final = "__segment_internal_"
+"""Keys that Segment's app keeps in a mapping for itself; the destination ignores all but the root directive's."""
+
+_PATH: Final = re.compile(r"\$\.[\w.\[\]'-]+")
+_IDENTITIES: Final = ("user_id", "anonymous_id")
+
+
+def action_fields(action: Action) -> tuple[Field, ...]:
+    """The fields that an action takes, as its hosted schema has them but for the company's id."""
+    return contact.fields(require_company_id=False) if action is Action.SEND_CONTACT else customer.FIELDS
+
+
+def type_literal(action: Action) -> str:
+    """What the body's ``type`` says: a hidden field in Segment's app, so people's mappings may come without it."""
+    return str(_default_node(action, "type"))
+
+
+def quirks(action: Action, trigger: str, mapping: Mapping[str, Any]) -> Iterator[Problem]:
+    """Everything of the kinds above, with paths below the mapping's entry: ``trigger``, ``mapping.email``.
+
+    Args:
+        action: what is sent.
+        trigger: readable by the hosted destination.
+        mapping: valid.
+    """
+    for trap in lint(trigger):
+        runs = "" if trap.effective == trigger else f" It runs as: {trap.effective}"
+        yield Problem("trigger", f"does not do what it reads ({trap.kind.value}): {trap.message}{runs}")
+    for note in explain_mapping(mapping):
+        yield Problem(f"mapping.{note.path}" if note.path else "mapping", note.message)
+    if has_fields(mapping):
+        yield from _fields(action, mapping)
+
+
+def has_fields(mapping: Mapping[str, Any]) -> bool:
+    """Whether a mapping's keys are the action's fields: a directive at the root can make any object."""
+    return ROOT_DIRECTIVE not in mapping and not any(key.startswith("@") for key in mapping)
+
+
+def _fields(action: Action, mapping: Mapping[str, Any]) -> Iterator[Problem]:
+    fields = {field.name: field for field in action_fields(action)}
+    for key, node in mapping.items():
+        if key.startswith(INTERNAL) or key == PASSED_THROUGH:
+            continue
+        if key in fields:
+            yield from _value(fields[key], node, f"mapping.{key}")
+        else:
+            yield _unknown(f"mapping.{key}", key, action.value, list(fields))
+    for field in fields.values():
+        if field.required and mapping.get(field.name) in (None, ""):
+            yield Problem(
+                "mapping",
+                f"lacks {field.name}, without which every event would be refused; map it, for instance "
+                f"{field.name}: {_written(_default_node(action, field.name))}",
+            )
+    if action is Action.SEND_CONTACT and all(mapping.get(name) in (None, "") for name in _IDENTITIES):
+        yield Problem(
+            "mapping",
+            "lacks user_id and anonymous_id, one of which a contact must have; map them, for instance "
+            'user_id: {"@path": "$.userId"}',
+        )
+
+
+def _unknown(path: str, key: str, owner: str, names: list[str]) -> Problem:
+    there_are = nearest(key, names) or f"; there are {', '.join(names)}"
+    return Problem(path, f"is no field of {owner}, and nothing of it would be sent{there_are}")
+
+
+def _value(field: Field, node: Any, path: str) -> Iterator[Problem]:
+    if field.type is FieldType.OBJECT:
+        if isinstance(node, dict):
+            if not any(key.startswith("@") for key in node):
+                children = {child.name: child for child in field.children}
+                for key, inner in node.items():
+                    if key in children:
+                        yield from _value(children[key], inner, f"{path}.{key}")
+                    else:
+                        yield _unknown(f"{path}.{key}", key, field.name, list(children))
+        elif node not in (None, ""):
+            names = ", ".join(child.name for child in field.children)
+            yield Problem(path, f"must be an object of {names}: every event would be refused")
+    elif isinstance(node, str) and _PATH.fullmatch(node):
+        yield Problem(
+            path, f'is plain text and would be sent as it is; to send what is there, write {{"@path": "{node}"}}'
+        )
+    elif isinstance(node, str) and "{{" in node:
+        yield Problem(path, 'is plain text and would be sent as it is; to fill it in, write {"@template": "…"}')
+    elif isinstance(node, str | int | float) and node != "":
+        result = coerce(node, field)
+        if isinstance(result, Refused):
+            yield Problem(path, f"{result.message}: every event would be refused")
+
+
+def _default_node(action: Action, field: str) -> Any:
+    return next(spec.mapping[field] for spec in DEFAULT_MAPPINGS if spec.action is action)
+
+
+def _written(node: Any) -> str:
+    return f'{{"@path": "{node["@path"]}"}}' if isinstance(node, dict) else f'"{node}"'
