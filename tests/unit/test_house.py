@@ -73,7 +73,6 @@ IMPURE: Final = frozenset(
         "sqlite3",
         "ssl",
         "subprocess",
-        "sys",
         "tempfile",
         "threading",
         "time",
