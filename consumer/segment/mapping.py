@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from consumer.errors import ConfigurationError, MappingError, Problem
 from consumer.segment.directives import DIRECTIVES
@@ -90,10 +90,8 @@ def _guarded(resolver: Resolver) -> Callable[[Any], Any]:
     def resolve(event: Any) -> Any:
         try:
             return resolver(event)
-        except JsTypeError as error:
-            raise MappingError(str(error)) from None
-        except RecursionError:
-            raise MappingError("the value is nested too deeply") from None
+        except (JsTypeError, RecursionError) as error:
+            raise _failure(error) from None
 
     return resolve
 
@@ -244,16 +242,17 @@ def _put_step(field: str, resolver: Resolver, path: str) -> Step:
     def put(payload: Any, result: dict[str, Any]) -> None:
         try:
             value = resolver(payload)
-        except MappingError as error:
-            _name_field(error, path)
+        except (MappingError, JsTypeError, RecursionError) as error:
+            raise _failure(error, path) from None
         if value is not UNDEFINED:
             result[field] = value
 
     return put
 
 
-def _name_field(error: MappingError, path: str) -> NoReturn:
-    """Raise a directive's error with the field it stands in."""
-    if error.errors[0].field:
-        raise error
-    raise MappingError(error.errors[0].message, field=path) from None
+def _failure(error: Exception, field: str = "") -> MappingError:
+    """Whatever resolving may raise, as the one error there is, with the field it happened in."""
+    if isinstance(error, MappingError):
+        return error if error.errors[0].field else MappingError(error.errors[0].message, field=field)
+    message = "the value is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return MappingError(message, field=field)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from consumer.errors import MappingError
@@ -12,6 +13,7 @@ from consumer.segment.liquid import LiquidError, compile_template
 if TYPE_CHECKING:
     from consumer.segment.directives.site import Resolver, Site
 
+_RELATIVE_DATE = re.compile(r"""["'](?:now|today)["']\s*\|\s*date""")
 MAX_TEMPLATE: Final = 1000
 """UTF-16 units of a template, as the original."""
 
@@ -24,6 +26,8 @@ def compile_liquid_directive(template: Any, site: Site) -> Resolver:
         return constant("")
     if utf16_length(template) > MAX_TEMPLATE:
         return site.fails(f"@liquid templates have at most {MAX_TEMPLATE} characters")
+    if _RELATIVE_DATE.search(template):
+        site.note("fails for every event: the date of now is not what an event says; map a time of the event instead")
     try:
         render = compile_template(template)
     except LiquidError as error:
