@@ -171,11 +171,15 @@ class Machine:
             return
         if any(state.in_flight and self._now < (state.deadline or 0.0) for state in revoking):
             return
+        held = len(self._partitions)
         positions: dict[Partition, Position] = {}
         for state in revoking:
             positions[state.partition] = self._position(state)
             self._give_up(state)
         self._revoking = []
+        # Their part of rate and concurrency goes with them, before anybody else has it.
+        if self._partitions:
+            self._gate.set_share(self._gate.share * len(self._partitions) / held)
         self._out.append(Release(positions))
 
     def _give_up(self, state: PartitionState) -> None:

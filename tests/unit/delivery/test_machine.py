@@ -464,3 +464,14 @@ def test_an_answer_may_say_what_became_of_each_delivery():
     assert h.ended() == {("delivered", ""): 2}
     (again,) = h.tick(1.0)
     assert again.bodies == [b"2"]
+
+
+def test_a_revoked_partition_takes_its_part_of_the_rate_with_it():
+    h = Harness(gate=GateSettings(requests_per_second=100, concurrency=20))
+    other = Partition("t", 1)
+    h.do(Assigned({other: Position(0)}, 0.5))
+    assert h.machine.snapshot().rate_per_second == 50
+    h.do(Revoking([other], h.now + 1))
+    assert h.get(Release)
+    snapshot = h.machine.snapshot()
+    assert (snapshot.rate_per_second, snapshot.concurrency_limit) == (25, 5)
