@@ -14,12 +14,9 @@ Source: V8's ``src/date/dateparser`` (behaviour; checked against Node 20 by the 
 
 from __future__ import annotations
 
-import re
 from datetime import date
-from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from consumer.segment.js_date_tokens import END, MOST_DIGITS, NUMBER, SPACE, SYMBOL, WORD, Token, tokens
 
 MAX_MILLISECONDS = 8.64e15
 """ECMAScript's dates reach this far to either side of 1970."""
@@ -47,27 +44,6 @@ _ZONE_HOURS = {
 }
 _HALF_DAYS = {"am": 0, "pm": 12}
 
-_NUMBER, _SYMBOL, _WORD, _SPACE, _OTHER, _END = range(6)
-_WIDE_BLANKS = r"\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\ufeff"
-_TOKENS = re.compile(
-    rf"([0-9]++)|([:+\-.)])|((?:(?![{_WIDE_BLANKS}])[A-\U0010FFFF])++)|([\t-\r {_WIDE_BLANKS}])|([^A-\U0010FFFF])",
-)
-_PARENTHESIS = re.compile("[()]")
-_MOST_DIGITS = 9
-"""V8 reads no more digits of a number than these, leading zeros aside; the rest counts for its length only."""
-
-
-class _Token(NamedTuple):
-    kind: int
-    text: str = ""
-    number: int = 0
-
-    def has_digits(self, count: int) -> bool:
-        return self.kind == _NUMBER and len(self.text) == count
-
-    def two_digits_within(self, low: int, high: int) -> bool:
-        return self.has_digits(2) and low <= self.number <= high
-
 
 class _InvalidError(Exception):
     """The text is no date, whatever follows."""
@@ -90,43 +66,11 @@ def instant(text: str) -> int | None:
         return None
 
 
-def _tokens(text: str) -> Iterator[_Token]:
-    """Numbers, the five symbols, words (anything from "A" upwards), blanks and the rest; parentheses are one token."""
-    position, end = 0, text.find("\0")  # a NUL ends the text for V8
-    end = len(text) if end < 0 else end
-    while position < end:
-        found = _TOKENS.match(text, position, end)
-        assert found is not None, "the last alternative takes any character"
-        kind = found.lastindex or 0
-        position = found.end()
-        if found[0] == "(":
-            position = _past_parentheses(text, position, end)
-        yield _Token(kind - 1, found[0], _number(found[0]) if kind == 1 else 0)
-    while True:
-        yield _Token(_END)
-
-
-def _number(digits: str) -> int:
-    return int(digits.lstrip("0")[:_MOST_DIGITS] or "0")
-
-
-def _past_parentheses(text: str, position: int, end: int) -> int:
-    """Where the parenthesis that was opened before ``position`` ends; the end of the text where it does not."""
-    depth = 1
-    while depth:
-        found = _PARENTHESIS.search(text, position, end)
-        if found is None:
-            return end
-        depth += 1 if found[0] == "(" else -1
-        position = found.end()
-    return position
-
-
 class _Reader:
     """The tokens with one of lookahead, and the parts of a date found so far."""
 
     def __init__(self, text: str) -> None:
-        self._source = _tokens(text)
+        self._source = tokens(text)
         self.peek = next(self._source)
         self.iso = False
         self.days: list[int] = []  # at most 3: year, month, day in some order
@@ -137,12 +81,12 @@ class _Reader:
         self.zone_hour: int | None = None
         self.zone_minute: int | None = None
 
-    def next(self) -> _Token:
+    def next(self) -> Token:
         token, self.peek = self.peek, next(self._source)
         return token
 
     def skip(self, symbol: str) -> bool:
-        if self.peek.kind == _SYMBOL and self.peek.text == symbol:
+        if self.peek.kind == SYMBOL and self.peek.text == symbol:
             self.next()
             return True
         return False
@@ -217,9 +161,9 @@ class _Reader:
         return None if seconds >= 2**31 else self.zone_sign * seconds
 
 
-def _iso(reader: _Reader) -> _Token | None:
+def _iso(reader: _Reader) -> Token | None:
     """Read ECMAScript's ISO 8601 form: None where the text is that; else the token the lenient reading begins with."""
-    if reader.peek.kind == _SYMBOL and reader.peek.text in "+-":
+    if reader.peek.kind == SYMBOL and reader.peek.text in "+-":
         sign = reader.next()
         if not reader.peek.has_digits(6) or (sign.text == "-" and reader.peek.number == 0):
             # V8 has taken the number already where it finds "-000000": it is gone.
@@ -238,10 +182,10 @@ def _iso(reader: _Reader) -> _Token | None:
         if not reader.peek.two_digits_within(1, last):
             return reader.next()
         reader.add_day(reader.next().number)
-    if reader.peek.kind == _WORD and reader.peek.text in ("T", "t"):
+    if reader.peek.kind == WORD and reader.peek.text in ("T", "t"):
         reader.next()
         _iso_time(reader)
-    elif reader.peek.kind != _END:
+    elif reader.peek.kind != END:
         return reader.next()
     reader.iso = True
     return None
@@ -257,13 +201,13 @@ def _iso_time(reader: _Reader) -> None:
     if reader.skip(":"):
         reader.add_time(_two_digits(reader, 0 if midnight else 59))
         if reader.skip("."):
-            if reader.peek.kind != _NUMBER or (midnight and reader.peek.number > 0):
+            if reader.peek.kind != NUMBER or (midnight and reader.peek.number > 0):
                 raise _InvalidError
             reader.add_time(_milliseconds(reader.next()))
-    if reader.peek.kind == _WORD and reader.peek.text in ("Z", "z"):
+    if reader.peek.kind == WORD and reader.peek.text in ("Z", "z"):
         reader.next()
         reader.set_zone(0)
-    elif reader.peek.kind == _SYMBOL and reader.peek.text in "+-":
+    elif reader.peek.kind == SYMBOL and reader.peek.text in "+-":
         reader.zone_sign = -1 if reader.next().text == "-" else 1
         if reader.peek.has_digits(4):
             reader.zone_hour, reader.zone_minute = divmod(reader.next().number, 100)
@@ -273,7 +217,7 @@ def _iso_time(reader: _Reader) -> None:
             reader.zone_hour = _two_digits(reader, 23)
             _colon(reader)
             reader.zone_minute = _two_digits(reader, 59)
-    if reader.peek.kind != _END:
+    if reader.peek.kind != END:
         raise _InvalidError
 
 
@@ -288,25 +232,25 @@ def _colon(reader: _Reader) -> None:
         raise _InvalidError
 
 
-def _milliseconds(token: _Token) -> int:
+def _milliseconds(token: Token) -> int:
     """The first three digits of a fraction of a second as V8 takes them: from the number, so zeros may be lost."""
-    digits = min(len(token.text), _MOST_DIGITS)
+    digits = min(len(token.text), MOST_DIGITS)
     return int(token.number * 1000 // 10**digits)
 
 
-def _lenient(reader: _Reader, token: _Token) -> None:
+def _lenient(reader: _Reader, token: Token) -> None:
     """Read the rest as V8's old reading does."""
     number_seen = bool(reader.days)
-    while token.kind != _END:
-        if token.kind == _NUMBER:
+    while token.kind != END:
+        if token.kind == NUMBER:
             number_seen = True
             _lenient_number(reader, token.number)
-        elif token.kind == _WORD:
+        elif token.kind == WORD:
             _lenient_word(reader, token.text, number_seen=number_seen)
-        elif token.kind == _SYMBOL and token.text in "+-" and _zone_may_follow(reader):
+        elif token.kind == SYMBOL and token.text in "+-" and _zone_may_follow(reader):
             number_seen = True
             _lenient_zone(reader, token.text)
-        elif token.kind == _SYMBOL and token.text in "+-)" and number_seen:
+        elif token.kind == SYMBOL and token.text in "+-)" and number_seen:
             raise _InvalidError
         token = reader.next()
 
@@ -326,7 +270,7 @@ def _lenient_number(reader: _Reader, number: int) -> None:
             reader.skip(".")
     elif reader.skip(".") and reader.expects_time(number):
         reader.add_time(number)
-        if reader.peek.kind != _NUMBER:
+        if reader.peek.kind != NUMBER:
             raise _InvalidError
         reader.end_time(_milliseconds(reader.next()))
     elif reader.expects_zone_minute(number):
@@ -335,9 +279,9 @@ def _lenient_number(reader: _Reader, number: int) -> None:
         reader.end_time(number)
         after = reader.peek
         if not (
-            after.kind in (_END, _SPACE)
-            or (after.kind == _WORD and after.text in ("Z", "z"))
-            or (after.kind == _SYMBOL and after.text in "+-")
+            after.kind in (END, SPACE)
+            or (after.kind == WORD and after.text in ("Z", "z"))
+            or (after.kind == SYMBOL and after.text in "+-")
         ):
             raise _InvalidError
     else:
@@ -355,7 +299,7 @@ def _lenient_word(reader: _Reader, word: str, *, number_seen: bool) -> None:
         reader.skip("-")
     elif name in _ZONE_HOURS and number_seen:
         reader.set_zone(_ZONE_HOURS[name])
-    elif number_seen or reader.peek.kind == _NUMBER:
+    elif number_seen or reader.peek.kind == NUMBER:
         # Any word but these ends it after a number; before one, something has to stand between.
         raise _InvalidError
 
@@ -363,9 +307,9 @@ def _lenient_word(reader: _Reader, word: str, *, number_seen: bool) -> None:
 def _lenient_zone(reader: _Reader, sign: str) -> None:
     """The offset after a sign: ``h``, ``hh``, ``hmm``, ``hhmm`` or ``hh:`` with the minutes to come; may be empty."""
     reader.zone_sign = -1 if sign == "-" else 1
-    offset = reader.next() if reader.peek.kind == _NUMBER else _Token(_NUMBER)
+    offset = reader.next() if reader.peek.kind == NUMBER else Token(NUMBER)
     digits = len(offset.text)
-    if reader.peek.kind == _SYMBOL and reader.peek.text == ":":
+    if reader.peek.kind == SYMBOL and reader.peek.text == ":":
         reader.zone_hour, reader.zone_minute = offset.number, None
     elif digits in (1, 2):
         reader.zone_hour, reader.zone_minute = offset.number, 0
