@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-_NO_TIMEOUT = {"connect": None, "read": None, "write": None, "pool": None}  # the attempt's deadline covers them all
+_CONNECT_SHARE = 0.9
+"""Of the deadline, for connecting and for TLS each. The deadline covers everything, but it ends an attempt by
+cancelling it, and httpcore 1.0 does not close a socket whose TLS handshake is cancelled; one that times out it closes.
+"""
 
 
 class StockClient:
@@ -40,6 +43,8 @@ class StockClient:
 
     def __init__(self, url: str, options: Options) -> None:
         self._options = options
+        self._connect_seconds = options.timeout_seconds * _CONNECT_SHARE
+        self._timeouts = {"connect": self._connect_seconds, "read": None, "write": None, "pool": None}
         self._trust = Trust(options.ca_file)
         self._url, self._headers = self._aim(url)
         self._proxy = self._parse_proxy(options.proxy)
@@ -60,9 +65,9 @@ class StockClient:
         request = httpx.Request(
             "POST",
             self._url,
-            headers={**self._headers, **headers} if headers else self._headers,
+            headers=_encoded({**self._headers, **headers}),
             content=body,
-            extensions={"trace": sent, "timeout": _NO_TIMEOUT},
+            extensions={"trace": sent, "timeout": self._timeouts},
         )
         try:
             async with asyncio.timeout(self._options.timeout_seconds), self._permits:
@@ -75,7 +80,7 @@ class StockClient:
             failure = timed_out(self._options.timeout_seconds, ambiguous=sent.possibly)
         except (httpx.HTTPError, OSError, RuntimeError) as error:
             # RuntimeError: the transport was closed under the attempt.
-            failure = _failure(error, self._options.timeout_seconds, sent=sent.possibly)
+            failure = _failure(error, self._connect_seconds, sent=sent.possibly)
         # Out of the handler: nothing of the foreign exception stays on ours, not even as its context.
         raise failure
 
@@ -139,6 +144,11 @@ class StockClient:
         return parsed
 
 
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """As bytes: httpx takes a text for ASCII only."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
 class _Sent:
     """httpcore's trace hook: notes when the request's first byte may have been written."""
 
@@ -153,9 +163,9 @@ class _Sent:
             self.possibly = True
 
 
-def _failure(error: Exception, timeout_seconds: float, *, sent: bool) -> WebhookError:
+def _failure(error: Exception, connect_seconds: float, *, sent: bool) -> WebhookError:
     if isinstance(error, httpx.TimeoutException):
-        return timed_out(timeout_seconds, ambiguous=sent)
+        return timed_out(connect_seconds, ambiguous=sent)
     if isinstance(error, httpx.ProxyError):
         status = str(error)[:3]
         answer = f"answered {status}" if status.isdigit() else "refused the tunnel"
