@@ -157,7 +157,7 @@ def _people(title: str, rows: Sequence[dict[str, Any]], columns: dict[str, str])
     table = Table(title=f"{title} ({len(rows)})", title_justify="left", title_style="bold")
     for heading in columns:
         table.add_column(heading, overflow="ellipsis", no_wrap=True, max_width=26)
-    for row in rows[:_ROWS]:
+    for row in sorted(rows, key=lambda row: str(row["external_id"]))[:_ROWS]:
         table.add_row(*(str(row.get(column) or "") for column in columns.values()))
     if len(rows) > _ROWS:
         table.caption = f"and {len(rows) - _ROWS} more"
