@@ -8,7 +8,6 @@ checks.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -128,11 +127,7 @@ class CompiledMapping:
 
     def payload(self, event: dict[str, Any]) -> Payload | Refusal:
         """The request's payload for an event, or why it is refused. The event is never changed."""
-        payload = None
-        if self._fused is not None:
-            # What a directive raises there lacks its field's name: the interpreted way below raises it again, with it.
-            with suppress(MappingError):
-                payload = self._fused(event)
+        payload = self._fused(event) if self._fused is not None else None
         if payload is None:
             try:
                 payload, errors = shape(self._resolve(event), self._fields)

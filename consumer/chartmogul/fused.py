@@ -27,6 +27,7 @@ from consumer.chartmogul.fields import (
     coerce,
     shape_object,
 )
+from consumer.errors import MappingError
 from consumer.segment.js import UNDEFINED
 from consumer.segment.mapping import compile_value, path_keys
 
@@ -47,8 +48,8 @@ def fuse(
         fields: the action's fields.
 
     Returns:
-        A function from an event to its payload, or to None where the event needs the interpreted way. It raises what
-        the mapping's directives raise. It never changes an event.
+        A function from an event to its payload, or to None where the event needs the interpreted way: a directive
+        that fails is such a case as well, for only there its error gets its field's name. It never changes an event.
     """
     if not isinstance(mapping, dict) or PASSED_THROUGH in mapping:
         return None
@@ -66,12 +67,18 @@ class _Generator:
     """Collects the lines and the bound values of one function."""
 
     def __init__(self) -> None:
-        self._lines = ["def fused(event):", "    payload = {}"]
-        self._bound: dict[str, Any] = {"EMPTY": {}, "UNDEFINED": UNDEFINED, "is_date": is_date}
+        self._lines = ["payload = {}"]
+        self._bound: dict[str, Any] = {
+            "EMPTY": {},
+            "UNDEFINED": UNDEFINED,
+            "MappingError": MappingError,
+            "is_date": is_date,
+        }
         self._objects: dict[tuple[str, ...], str] = {(): "event"}
 
     def build(self) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
-        source = "\n".join([*self._lines, "    return payload"])
+        body = [f"        {each}" for each in (*self._lines, "return payload")]
+        source = "\n".join(["def fused(event):", "    try:", *body, "    except MappingError:", "        return None"])
         # The source is made here, of field names from our own tables, of reprs of texts and of bound names.
         exec(compile(source, "<fused mapping>", "exec"), self._bound)  # noqa: S102 - see above
         fused: Callable[[dict[str, Any]], dict[str, Any] | None] = self._bound["fused"]
@@ -186,7 +193,7 @@ class _Generator:
         return name
 
     def _add(self, *lines: str) -> None:
-        self._lines += [f"    {line}" for line in lines]
+        self._lines += lines
 
 
 def _is_plain(node: Any) -> bool:

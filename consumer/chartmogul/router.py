@@ -87,7 +87,11 @@ class Router:
                 # A filter has dropped the type: the index does not hold any more.
                 mappings = self._any_type
             event = filtered
-        planned = [made for mapping in mappings if (made := mapping.deliver(event, event_type)) is not None]
+        planned: list[Planned] = []
+        for mapping in mappings:
+            made = mapping.deliver(event, event_type)
+            if made is not None:
+                planned.append(made)
         if not planned:
             return _NO_MATCH[event_type]
         if self._skipped:
