@@ -210,3 +210,39 @@ def test_handing_over_stops_above_the_bound_and_goes_on_at_half_of_it(case):
     assert loop_._full(now), "half of the bound is 65,536"
     loop_._obey(TookCommand(size))
     assert not loop_._full(now)
+
+
+def test_the_commit_under_way_is_settled_before_the_driver_is_asked_to_let_go(case):
+    case.run(
+        case.calls("on_assign", A[0]),
+        nothing,
+        lambda: case.inbox.put(CommitCommand({A[0]: Position(5)}, epoch=1)),
+        nothing,
+        case.calls("on_revoke", A[0]),
+    )
+    told = case.heard(CommitDone, PartitionsRevoking)
+    assert [CommitDone({A[0]: Position(5)}, None), PartitionsRevoking] == [told[0], type(told[1])]
+
+
+def test_only_the_reply_that_was_asked_for_counts_and_only_for_what_is_given_up(case):
+    stale: list[PartitionsRevoking] = []
+
+    def hear(event: Any) -> None:
+        case.events.append(event)
+        if isinstance(event, PartitionsRevoking):
+            if stale:
+                stale[0].reply.set({A[1]: Position(1, "too late")})
+                event.reply.set({A[1]: Position(7), A[3]: Position(8, "not asked about")})
+            else:
+                event.reply.set({A[0]: Position(6)})
+            stale.append(event)
+
+    case.loop._emit = hear
+    case.run(
+        case.calls("on_assign", A[0], A[1], A[3]),
+        nothing,
+        case.calls("on_revoke", A[0]),
+        case.calls("on_revoke", A[1]),
+        case.calls("on_lost", A[3]),
+    )
+    assert {A[0]: Position(6), A[1]: Position(7), A[3]: Position(0)} == case.consumer.commits

@@ -80,6 +80,12 @@ def test_latest_takes_the_time_of_the_topics_other_partitions():
     assert {A1: Position(1, marked), A2: Position(1, marked)} == found.positions
 
 
+def test_latest_takes_the_earliest_of_several_times():
+    commits = {A0: Position(0, start_metadata(3_000)), A1: Position(0, start_metadata(2_000))}
+    consumer = FakeConsumer(commits, {A0: [], A1: [], A2: [1_000, 2_000, 3_000]})
+    assert {A2: Position(1, start_metadata(2_000))} == resolve(consumer, A2, start_from="latest").positions
+
+
 def test_latest_reads_a_partition_found_later_from_its_beginning_where_no_time_is_known():
     consumer = FakeConsumer({A0: Position(50, "of another tool")}, {A0: [], A1: [1, 2, 3]})
     assert {A1: Position(0)} == resolve(consumer, A1, start_from="latest").positions
