@@ -8,7 +8,7 @@ PIP_INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-ch
 # Hashes for all, and wheels only: building from source would fetch build requirements that no lock file names.
 FROM_LOCK := --require-hashes --only-binary :all:
 
-.PHONY: help demo test test-all lint format types build lock clean distclean
+.PHONY: help demo test test-all crash outage replicas docs lint format types build lock clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,18 @@ test: $(VENV)/.dev-installed ## all tests but the slow ones; on real Kafka too w
 test-all: $(VENV)/.dev-installed ## every test, the slow ones included
 	@$(PYTHON_IN_VENV) -m tests.kafka.discover
 	@$(PYTHON_IN_VENV) -m pytest --slow $(ARGS)
+
+crash: $(VENV)/.dev-installed ## kill the service again and again on real Kafka, and account for every event; ARGS="--rounds 50"
+	@$(PYTHON_IN_VENV) tests/crash/crash.py $(ARGS)
+
+outage: $(VENV)/.dev-installed ## the webhook is down for three minutes: memory, group, recovery; on real Kafka
+	@$(PYTHON_IN_VENV) tests/crash/outage.py $(ARGS)
+
+replicas: $(VENV)/.dev-installed ## three replicas join, leave and die: the sum keeps to the rate; on real Kafka
+	@$(PYTHON_IN_VENV) tests/crash/replicas.py $(ARGS)
+
+docs: $(VENV)/.dev-installed ## the reference pages and JSON Schemas again, from the code
+	@$(PYTHON_IN_VENV) docs/generate.py $(ARGS)
 
 lint: $(VENV)/.dev-installed ## ruff: rules and format
 	@$(PYTHON_IN_VENV) -m ruff check

@@ -65,19 +65,21 @@ def main() -> int:
         def phase(seconds: float) -> None:
             threading.Event().wait(seconds)
 
-        marks: dict[str, float] = {}
+        marks: dict[str, float] = {"alone": time.time()}
         one = start("one")
         wait_for(lambda: sandbox.stats()["delivered"] > 0, "the first delivers")
         phase(options.phase)
+        marks["joining"] = time.time()
         start("two")
         start("three")
         wait_for(lambda: _assigned(one) < options.partitions, "partitions are shared out")
         phase(options.phase)
         marks["steady"] = time.time()
         phase(options.steady)
-        marks["steady_end"] = marks["leave"] = time.time()
+        marks["steady_end"] = marks["leaving"] = time.time()
         one.stop()
         phase(options.phase)
+        marks["joining again"] = time.time()
         start("four")
         phase(options.phase)
         marks["death"] = time.time()
@@ -88,7 +90,13 @@ def main() -> int:
         times = sorted(delivery["received_at"] for delivery in sandbox.deliveries())
     alive = [at for at in times if at < marks["death"]]
     steady = [at for at in times if marks["steady"] <= at < marks["steady_end"]]
+    order = [name for name in marks if name != "steady_end"]
+    ends = [marks[name] for name in order[1:]] + [float("inf")]
     result = {
+        "busiest_second": {
+            name: busiest_second([at for at in times if marks[name] <= at < end])
+            for name, end in zip(order, ends, strict=True)
+        },
         "rate": options.rate,
         "busiest_second_live": busiest_second(alive),
         "busiest_second_with_deaths": busiest_second(times),
