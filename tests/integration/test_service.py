@@ -155,3 +155,30 @@ def test_an_outage_is_waited_out(broker, place, tmp_path):
             wait_for(lambda: place.settled(config), "all is committed")
             assert sandbox.stats()["delivered"] == 50
     assert broker.consume_all(place.dead_letters) == []
+
+
+def test_neither_the_url_nor_an_event_is_shown_anywhere(broker, place, tmp_path):
+    token, personal = "canary-token-4711", "canary.person@example.com"
+    with ThreadedSandbox(token, rate_per_second=None, max_parallel=None) as sandbox:
+        place.url_file.write_text(sandbox.url)
+        sandbox.set_faults({"status": 400, "match": {"user_id": "refused"}}, {"reset": True, "count": 3})
+        events = [identify(n, f"user{n}", email=personal, name="Canary Person") for n in range(10)]
+        events += [
+            identify(10, "refused", email=personal),
+            identify(11, "invalid", email="canary.person at example.com"),
+        ]
+        broker.produce(place.topic, [*records(events), Record(b'{"type": "identify", "traits": "canary.person')])
+        config = place.settings(log={"level": "info", "format": "json"})
+        with RunningService(config, tmp_path) as service:
+            wait_for(lambda: place.settled(config), "all is committed")
+            shown = [service.get(path)[1] for path in ("/metrics", "/status", "/status.json", "/readyz")]
+            assert service.stop() == 0
+            shown += [str(line) for line in service.log] + service.noise
+    assert len(service.logged("dead_lettered")) == 3
+    for text in shown:
+        assert token not in text
+        assert "canary.person" not in text.lower()
+        assert "canary person" not in text.lower()
+    letters = broker.consume_all(place.dead_letters)
+    assert len(letters) == 3
+    assert not [letter for letter in letters if token in str(letter.headers) or "canary" in str(letter.headers).lower()]
