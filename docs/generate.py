@@ -18,6 +18,7 @@ from pydantic_core import PydanticUndefined
 
 from consumer.cli.exitcode import MEANINGS
 from consumer.cli.main import cli
+from consumer.config.mappings_schema import mappings_schema
 from consumer.config.model import Settings
 from consumer.config.owned import OWNED
 from consumer.config.shape import is_section
@@ -44,6 +45,11 @@ def settings_schema() -> str:
         "The settings file. What environment variables (CHARTMOGUL_CONSUMER_SECTION__NAME) say need not be in it."
     )
     return json.dumps(_tidy(schema), indent=2, ensure_ascii=False) + "\n"
+
+
+def mappings_schema_text() -> str:
+    """The JSON Schema of the mappings file."""
+    return json.dumps(mappings_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _tidy(value: Any) -> Any:
@@ -193,11 +199,9 @@ def cli_page() -> str:
     context = click.Context(cli, info_name="chartmogul-consumer", help_option_names=["-h", "--help"])
     lines = ["# Command line\n", f"{_line(cli.help)}\n"]
     lines += _table(("Option", "What it does"), _options(cli, context))
-    for name in cli.list_commands(context):
-        command = cli.get_command(context, name)
-        assert command is not None
-        inner = click.Context(command, info_name=name, parent=context)
-        lines += [f"## {name}\n", f"```\n{inner.command_path} {' '.join(command.collect_usage_pieces(inner))}\n```\n"]
+    for command, inner in _commands(cli, context):
+        usage = f"{inner.command_path} {' '.join(command.collect_usage_pieces(inner))}"
+        lines += [f"## {inner.command_path.partition(' ')[2]}\n", f"```\n{usage}\n```\n"]
         lines += [f"{_line(paragraph)}\n" for paragraph in (command.help or "").split("\n\n")]
         lines += _table(("Option", "What it does"), _options(command, inner))
     lines.append("## Exit codes\n")
@@ -205,10 +209,21 @@ def cli_page() -> str:
     return NOTE + "\n".join(lines)
 
 
+def _commands(group: click.Group, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
+    """Every command with its context; those of a group come after it."""
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        inner = click.Context(command, info_name=name, parent=context)
+        yield command, inner
+        if isinstance(command, click.Group):
+            yield from _commands(command, inner)
+
+
 def _options(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record:
+        if record and record[1]:
             yield f"`{record[0]}`", _line(record[1])
 
 
@@ -226,6 +241,7 @@ def _line(text: str | None) -> str:
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "schemas/json/settings.schema.json": settings_schema,
+    "schemas/json/mappings.schema.json": mappings_schema_text,
     "docs/reference/settings.md": settings_page,
     "docs/reference/metrics.md": metrics_page,
     "docs/reference/reasons.md": reasons_page,

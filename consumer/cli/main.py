@@ -35,6 +35,9 @@ COMMANDS: Final[dict[str, Command]] = {
     ),
     "sandbox": Command("consumer.cli.sandbox", "sandbox", "Stand in for ChartMogul's webhook on this machine."),
     "check": Command("consumer.cli.check", "check", "Check the settings, section by section."),
+    "preview": Command("consumer.cli.preview", "preview", "Say what would be sent of events in a file, and why not."),
+    "import": Command("consumer.cli.import_", "import_", "Turn mappings and filters of Segment into a mappings file."),
+    "mappings": Command("consumer.cli.mappings", "mappings", "Check a mappings file, or show what it does."),
 }
 """In the order of ``--help``. A command whose module is not there is left out."""
 

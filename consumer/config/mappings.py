@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, Any, Final
 from consumer.chartmogul.compiled import DEFAULT_MAPPINGS, MappingSpec
 from consumer.config.document import MAX_BYTES, Document, join_path, parse_document, show_key
 from consumer.config.mappings_presets import DEFAULT, PRESETS, preset_for
-from consumer.config.mappings_quirks import has_fields, quirks, type_literal
+from consumer.config.mappings_quirks import directive_quirks, field_quirks, has_fields, trigger_quirks, type_literal
 from consumer.config.shape import nearest
 from consumer.errors import ConfigurationError, Problem
 from consumer.outcomes import Action
 from consumer.segment.filters import Filter, compile_filters, parse_filter
-from consumer.segment.mapping import compile_mapping
 from consumer.segment.trigger import TriggerSyntaxError, compile_trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
-__all__ = ["MAXIMUM_MAPPINGS", "MappingsFile", "load_mappings", "parse_mappings", "read_text"]
+__all__ = ["MAXIMUM_MAPPINGS", "MappingsFile", "decode_text", "load_mappings", "parse_mappings", "read_text"]
 
 MAXIMUM_MAPPINGS: Final = 50
 """Segment's limit per destination, disabled ones included."""
@@ -70,25 +69,37 @@ def load_mappings(path: Path | None) -> MappingsFile:
     return MappingsFile() if path is None else parse_mappings(read_text(path), path.name)
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, most_bytes: int = MAX_BYTES) -> str:
     """The text of a file that a person gave.
+
+    Args:
+        path: the file; links are followed.
+        most_bytes: a larger file is refused before it is read any further.
 
     Raises:
         ConfigurationError: it cannot be read, is too large or is not UTF-8.
     """
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-        if len(raw) > MAX_BYTES:
-            raise ConfigurationError(
-                [Problem("(file)", f"{path} is larger than {MAX_BYTES} bytes; is it the right file?")]
-            )
-        return raw.decode("utf-8-sig")
+            return decode_text(file.read(most_bytes + 1), str(path), most_bytes)
     except OSError as error:
         message = f"{path} cannot be read ({error.strerror}); check the path, its mode, and the volume if it is mounted"
         raise ConfigurationError([Problem("(file)", message)]) from None
+
+
+def decode_text(raw: bytes, source: str, most_bytes: int = MAX_BYTES) -> str:
+    """Bytes that a person gave as text.
+
+    Raises:
+        ConfigurationError: they are too many, or not UTF-8.
+    """
+    if len(raw) > most_bytes:
+        message = f"{source} is larger than {most_bytes} bytes; is it the right file?"
+        raise ConfigurationError([Problem("(file)", message)])
+    try:
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigurationError([Problem("(file)", f"{path} is not UTF-8 text")]) from None
+        raise ConfigurationError([Problem("(file)", f"{source} is not UTF-8 text")]) from None
 
 
 def parse_mappings(text: str, source: str = "mappings") -> MappingsFile:
@@ -105,7 +116,8 @@ def parse_mappings(text: str, source: str = "mappings") -> MappingsFile:
     reader = _Reader()
     result = reader.file(document.data, source)
     if reader.problems:
-        raise ConfigurationError([_placed(problem, document) for problem in reader.problems])
+        placed = [_placed(problem, document) for problem in reader.problems]
+        raise ConfigurationError(sorted(placed, key=lambda problem: problem.line or 0))
     return MappingsFile(
         result.specs,
         result.filters,
@@ -175,13 +187,14 @@ class _Reader:
             self._problem("mappings", message)
         specs = [self._entry(entry, f"mappings[{index}]") for index, entry in enumerate(entries)]
         seen: dict[str, int] = {}
-        for index, spec in enumerate(specs):
-            if spec is None or not spec.name:
+        for index, entry in enumerate(entries):
+            name = entry.get("name") if isinstance(entry, dict) else None
+            if not isinstance(name, str) or not name:
                 continue
-            if spec.name in seen:
-                message = f"is also the name of mappings[{seen[spec.name]}]; every mapping needs a name of its own"
+            if name in seen:
+                message = f"is also the name of mappings[{seen[name]}]; every mapping needs a name of its own"
                 self._problem(f"mappings[{index}].name", message)
-            seen.setdefault(spec.name, index)
+            seen.setdefault(name, index)
         return tuple(spec for spec in specs if spec is not None)
 
     def _entry(self, entry: Any, path: str) -> MappingSpec | None:
@@ -193,25 +206,23 @@ class _Reader:
         enabled = self._flag(entry, "enabled", path, default=True)
         allowed = self._flag(entry, "allow_hosted_quirks", path, default=False)
         action_name = self._choice(entry.get("action"), [action.value for action in Action], f"{path}.action")
+        action = Action(action_name) if action_name else None
         preset_name = ""
         if entry.get("preset") is not None:
             preset_name = self._choice(entry["preset"], PRESETS, f"{path}.preset") or DEFAULT
-        action = Action(action_name) if action_name else None
-        preset = preset_for(preset_name, action) if preset_name and action else None
-        trigger = self._trigger(entry, f"{path}.trigger", preset, by_preset=bool(preset_name))
-        mapping = self._mapping(entry, f"{path}.mapping", preset, by_preset=bool(preset_name))
-        if action is None or trigger is None or mapping is None:
-            return None
-        if has_fields(mapping) and "type" not in mapping:
-            mapping = {"type": type_literal(action), **mapping}
-        for quirk in quirks(action, trigger, mapping):
+        preset = preset_for(preset_name, action or Action.SEND_CONTACT) if preset_name else None
+        quirks: list[Problem] = []
+        trigger = self._trigger(entry, path, preset, quirks)
+        mapping = self._mapping(entry, path, preset, action, quirks)
+        for quirk in quirks:
             found = Problem(f"{path}.{quirk.path}", quirk.message)
             if allowed:
                 self._quirks.append(found)
             else:
-                remedy = "Or set allow_hosted_quirks: true for this mapping, if it is meant so."
-                end = "" if found.message.endswith((".", ")", '"')) else "."
-                self._problem(found.path, f"{found.message}{end} {remedy}")
+                end = "" if found.message.endswith((".", "?")) else "."
+                self._problem(found.path, f"{found.message}{end} allow_hosted_quirks: true lets it pass.")
+        if action is None or trigger is None or mapping is None:
+            return None
         return MappingSpec(name, action, trigger, mapping, enabled, allowed)
 
     def _name(self, entry: dict[Any, Any], path: str) -> str:
@@ -223,40 +234,51 @@ class _Reader:
             return ""
         return name
 
-    def _trigger(self, entry: dict[Any, Any], path: str, preset: MappingSpec | None, *, by_preset: bool) -> str | None:
+    def _trigger(
+        self, entry: dict[Any, Any], path: str, preset: MappingSpec | None, quirks: list[Problem]
+    ) -> str | None:
         text = entry.get("trigger")
-        if text is None and by_preset:
-            return preset.trigger if preset else None
+        if text is None and preset:
+            return preset.trigger
         if not isinstance(text, str):
-            self._problem(path, "must be text, such as 'type = \"identify\"'")
+            self._problem(f"{path}.trigger", "must be text, such as 'type = \"identify\"'")
             return None
         try:
             compile_trigger(text)
         except TriggerSyntaxError as error:
-            self._problem(path, f"never fires: {error}")
+            self._problem(f"{path}.trigger", f"never fires: {error}")
             return None
+        quirks += trigger_quirks(text)
         return text
 
     def _mapping(
-        self, entry: dict[Any, Any], path: str, preset: MappingSpec | None, *, by_preset: bool
+        self,
+        entry: dict[Any, Any],
+        path: str,
+        preset: MappingSpec | None,
+        action: Action | None,
+        quirks: list[Problem],
     ) -> dict[str, Any] | None:
         mapping = entry.get("mapping")
-        if mapping is None and by_preset:
-            return preset.mapping if preset else None
+        if mapping is None and preset:
+            mapping = {}
         if not isinstance(mapping, dict):
-            self._problem(path, 'must be an object of fields, such as email: {"@path": "$.traits.email"}')
+            self._problem(f"{path}.mapping", 'must be an object of fields, such as email: {"@path": "$.traits.email"}')
             return None
+        if preset:
+            # A null takes the preset's field away: nothing is sent of a field that is null.
+            mapping = {key: node for key, node in {**preset.mapping, **mapping}.items() if node is not None}
+        if action and has_fields(mapping) and "type" not in mapping:
+            mapping = {"type": type_literal(action), **mapping}
+        if action:
+            quirks += field_quirks(action, mapping)
         try:
-            compile_mapping(mapping)
+            quirks += directive_quirks(mapping)
         except ConfigurationError as error:
             for problem in error.problems:
-                self._problem(f"{path}.{problem.path}" if problem.path else path, problem.message)
+                self._problem(f"{path}.mapping{problem.path and '.'}{problem.path}", problem.message)
             return None
-        if not by_preset:
-            return mapping
-        # A null takes the preset's field away: nothing is sent of a field that is null.
-        joined = {**(preset.mapping if preset else {}), **mapping}
-        return {key: node for key, node in joined.items() if node is not None}
+        return mapping
 
     def _filters(self, specs: Any) -> tuple[Filter, ...]:
         if specs is None:
@@ -293,7 +315,7 @@ class _Reader:
             return default
         return value
 
-    def _choice(self, value: Any, names: Sequence[str] | Any, path: str) -> str:
+    def _choice(self, value: Any, names: Collection[str], path: str) -> str:
         """One of ``names``, or "" after a problem."""
         if isinstance(value, str) and value in names:
             return value

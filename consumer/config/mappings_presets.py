@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def first_of(*paths: str) -> dict[str, Any]:
-    """The first of several paths that is not blank: missing, null and "" are (to the hosted @if 0 and false are too)."""
+    """The first of several paths that is not blank: missing, null, "", and to the hosted @if also 0 and false."""
     path, *others = paths
     if not others:
         return {"@path": path}

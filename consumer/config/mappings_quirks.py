@@ -39,44 +39,47 @@ def type_literal(action: Action) -> str:
     return str(_default_node(action, "type"))
 
 
-def quirks(action: Action, trigger: str, mapping: Mapping[str, Any]) -> Iterator[Problem]:
-    """Everything of the kinds above, with paths below the mapping's entry: ``trigger``, ``mapping.email``.
-
-    Args:
-        action: what is sent.
-        trigger: readable by the hosted destination.
-        mapping: valid.
-    """
+def trigger_quirks(trigger: str) -> Iterator[Problem]:
+    """The traps in a trigger that the hosted destination can read; paths are below the mapping's entry."""
     for trap in lint(trigger):
         runs = "" if trap.effective == trigger else f" It runs as: {trap.effective}"
         yield Problem("trigger", f"does not do what it reads ({trap.kind.value}): {trap.message}{runs}")
+
+
+def directive_quirks(mapping: Mapping[str, Any]) -> Iterator[Problem]:
+    """The directives of a valid mapping that fail for every event, or do not do what they read."""
     for note in explain_mapping(mapping):
         yield Problem(f"mapping.{note.path}" if note.path else "mapping", note.message)
+
+
+def field_quirks(action: Action, mapping: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is wrong with the fields of a mapping, which may have invalid directives too."""
     if has_fields(mapping):
         yield from _fields(action, mapping)
 
 
 def has_fields(mapping: Mapping[str, Any]) -> bool:
     """Whether a mapping's keys are the action's fields: a directive at the root can make any object."""
-    return ROOT_DIRECTIVE not in mapping and not any(key.startswith("@") for key in mapping)
+    return ROOT_DIRECTIVE not in mapping and not any(str(key).startswith("@") for key in mapping)
 
 
 def _fields(action: Action, mapping: Mapping[str, Any]) -> Iterator[Problem]:
     fields = {field.name: field for field in action_fields(action)}
     for key, node in mapping.items():
-        if key.startswith(INTERNAL) or key == PASSED_THROUGH:
+        if not isinstance(key, str) or key.startswith(INTERNAL) or key == PASSED_THROUGH:
             continue
         if key in fields:
             yield from _value(fields[key], node, f"mapping.{key}")
         else:
             yield _unknown(f"mapping.{key}", key, action.value, list(fields))
-    for field in fields.values():
-        if field.required and mapping.get(field.name) in (None, ""):
-            yield Problem(
-                "mapping",
-                f"lacks {field.name}, without which every event would be refused; map it, for instance "
-                f"{field.name}: {_written(_default_node(action, field.name))}",
-            )
+    missing = [field.name for field in fields.values() if field.required and mapping.get(field.name) in (None, "")]
+    if missing:
+        examples = ", ".join(f"{name}: {_written(_default_node(action, name))}" for name in missing)
+        yield Problem(
+            "mapping",
+            f"lacks {' and '.join(missing)}, without which every event would be refused; map what is missing, usually "
+            f"as {examples}",
+        )
     if action is Action.SEND_CONTACT and all(mapping.get(name) in (None, "") for name in _IDENTITIES):
         yield Problem(
             "mapping",
@@ -93,13 +96,13 @@ def _unknown(path: str, key: str, owner: str, names: list[str]) -> Problem:
 def _value(field: Field, node: Any, path: str) -> Iterator[Problem]:
     if field.type is FieldType.OBJECT:
         if isinstance(node, dict):
-            if not any(key.startswith("@") for key in node):
+            if not any(str(key).startswith("@") for key in node):
                 children = {child.name: child for child in field.children}
                 for key, inner in node.items():
                     if key in children:
                         yield from _value(children[key], inner, f"{path}.{key}")
                     else:
-                        yield _unknown(f"{path}.{key}", key, field.name, list(children))
+                        yield _unknown(f"{path}.{key}", str(key), field.name, list(children))
         elif node not in (None, ""):
             names = ", ".join(child.name for child in field.children)
             yield Problem(path, f"must be an object of {names}: every event would be refused")

@@ -1,0 +1,262 @@
+"""Reads what people can get out of Segment: Public API JSON, and Terraform's state or ``terraform show -json``.
+
+Everything that is a subscription, a filter or a destination is found wherever the known envelopes put it; what becomes
+of it is `consumer.config.importing_build`'s to say. A mappings file can be read too, so that an import repeats itself.
+
+Source: Segment's Public API (destinations, subscriptions, filters), segmentio/terraform-provider-segment
+(``segment_destination``, ``segment_destination_subscription``, ``segment_destination_filter``), Terraform's JSON output
+and state formats.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from consumer.config.mappings import parse_mappings
+from consumer.errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from consumer.config.mappings import MappingsFile
+
+WEBHOOK_SETTING: Final = "chartmogul_webhook_url"
+
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Of one file: a whole workspace's Terraform state is some megabytes."""
+
+_ENVELOPES: Final = (
+    # Public API
+    "data",
+    "subscriptions",
+    "subscription",
+    "destinationSubscriptions",
+    "destinationSubscription",
+    "filters",
+    "filter",
+    "destinations",
+    "destination",
+    # terraform show -json: of a state, of a plan
+    "values",
+    "planned_values",
+    "root_module",
+    "child_modules",
+    "resources",
+)
+_TERRAFORM: Final = {"destination_id": "destinationId", "action_id": "actionId", "action_slug": "actionSlug"} | {
+    "model_id": "modelId",
+    "source_id": "sourceId",
+}
+_HCL: Final = re.compile(r'^\s*(resource|import|terraform|provider|module)\s+("|\{)', re.MULTILINE)
+_DEEPEST: Final = 40
+"""Modules within modules; deeper is no file of Terraform's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A mapping as Segment has it; ``settings`` are the fields."""
+
+    id: str
+    name: str
+    action_id: str
+    action_slug: str
+    destination_id: str
+    enabled: bool
+    trigger: Any
+    settings: Any
+    model_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFilter:
+    """A destination filter, not yet read."""
+
+    id: str
+    destination_id: str
+    title: str
+    enabled: bool
+    spec: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A destination; its webhook URL is in `Found.secrets` alone."""
+
+    id: str
+    name: str
+    enabled: bool
+
+
+@dataclass(slots=True)
+class Found:
+    """What all files together hold, in their order.
+
+    Attributes:
+        total: how many subscriptions Segment says that there are; 0 where it does not say.
+        secrets: webhook URLs, to be kept out of everything.
+    """
+
+    subscriptions: list[Subscription] = field(default_factory=list)
+    filters: list[FoundFilter] = field(default_factory=list)
+    destinations: list[Destination] = field(default_factory=list)
+    files: list[MappingsFile] = field(default_factory=list)
+    total: int = 0
+    secrets: set[str] = field(default_factory=set)
+
+    def read(self, text: str, source: str) -> None:
+        """Add what a file holds.
+
+        Args:
+            text: the file's.
+            source: its name, for messages.
+
+        Raises:
+            ConfigurationError: it is none of the known kinds; nothing of its contents is repeated.
+        """
+        if not text.lstrip().startswith(("{", "[")):
+            if _HCL.search(text):
+                message = (
+                    "is Terraform's language, which Terraform alone can read; give what `terraform show -json` prints"
+                )
+                raise ConfigurationError([Problem(source, message)])
+            self._own(text, source)
+            return
+        try:
+            data = json.loads(text)
+        except RecursionError:
+            raise ConfigurationError([Problem(source, "is nested too deeply to be Segment's or Terraform's")]) from None
+        except ValueError as error:
+            line = error.lineno if isinstance(error, json.JSONDecodeError) else None
+            raise ConfigurationError([Problem(source, "is not valid JSON; get it again", line)]) from None
+        if isinstance(data, dict) and not data.keys().isdisjoint({"mappings", "preset"}):
+            self._own(text, source)
+            return
+        before = len(self.subscriptions), len(self.filters), len(self.destinations)
+        self._walk(data, 0)
+        if before == (len(self.subscriptions), len(self.filters), len(self.destinations)):
+            message = (
+                "holds no subscription, filter or destination of Segment; give the Public API's answer to "
+                "GET /destinations/ID/subscriptions or /filters, or what `terraform show -json` prints"
+            )
+            raise ConfigurationError([Problem(source, message)])
+
+    def _own(self, text: str, source: str) -> None:
+        """A mappings file, such as an import before this one wrote."""
+        try:
+            self.files.append(parse_mappings(text, source))
+        except ConfigurationError as error:
+            if any(problem.path == "(file)" for problem in error.problems):
+                message = "is neither JSON of Segment's or Terraform's nor a mappings file; see import --help"
+                raise ConfigurationError([Problem(source, message)]) from None
+            raise ConfigurationError(
+                [Problem(f"{source}: {problem.path}", problem.message, problem.line) for problem in error.problems]
+            ) from None
+
+    def _walk(self, data: Any, depth: int) -> None:
+        if depth > _DEEPEST:
+            return
+        if isinstance(data, list):
+            for item in data:
+                self._walk(item, depth + 1)
+        elif isinstance(data, dict):
+            if str(data.get("type")).startswith("segment_destination"):
+                for attributes in _attributes(data):
+                    self._resource(str(data["type"]), attributes)
+            elif "trigger" in data and not data.keys().isdisjoint({"actionId", "actionSlug"}):
+                self._subscription(data)
+            elif "if" in data and "actions" in data:
+                self._filter(data)
+            else:
+                if isinstance(data.get("metadata"), dict) and "settings" in data:
+                    self._destination(data)
+                pagination = data.get("pagination")
+                if isinstance(pagination, dict) and "subscriptions" in data:
+                    total = pagination.get("totalEntries")
+                    self.total = max(self.total, total if isinstance(total, int) else 0)
+                for key in _ENVELOPES:
+                    self._walk(data.get(key), depth + 1)
+
+    def _resource(self, kind: str, attributes: dict[str, Any]) -> None:
+        """One resource of Terraform's, with the Public API's names for its attributes."""
+        named = {_TERRAFORM.get(key, key): value for key, value in attributes.items()}
+        if kind == "segment_destination_subscription":
+            self._subscription(named)
+        elif kind == "segment_destination_filter":
+            self._filter(named)
+        elif kind == "segment_destination":
+            self._destination(named)
+
+    def _subscription(self, data: dict[str, Any]) -> None:
+        found = Subscription(
+            id=_text(data, "id"),
+            name=_text(data, "name"),
+            action_id=_text(data, "actionId"),
+            action_slug=_text(data, "actionSlug"),
+            destination_id=_text(data, "destinationId"),
+            enabled=data.get("enabled") is not False,
+            trigger=data.get("trigger"),
+            settings=_unpacked(data.get("settings")),
+            model_id=_text(data, "modelId"),
+        )
+        # The same page may be given twice, or a list and one of its members.
+        if not found.id or all(each.id != found.id for each in self.subscriptions):
+            self.subscriptions.append(found)
+
+    def _filter(self, data: dict[str, Any]) -> None:
+        actions = data.get("actions")
+        if isinstance(actions, list):
+            actions = [_filter_action(action) for action in actions]
+        found = FoundFilter(
+            id=_text(data, "id"),
+            destination_id=_text(data, "destinationId"),
+            title=_text(data, "title"),
+            enabled=data.get("enabled") is not False,
+            spec={key: data.get(key) for key in ("if", "title")}
+            | {"enabled": data.get("enabled") is not False, "actions": actions},
+        )
+        if not found.id or all(each.id != found.id for each in self.filters):
+            self.filters.append(found)
+
+    def _destination(self, data: dict[str, Any]) -> None:
+        settings = _unpacked(data.get("settings"))
+        url = settings.get(WEBHOOK_SETTING) if isinstance(settings, dict) else None
+        if isinstance(url, str) and url:
+            self.secrets.add(url)
+        self.destinations.append(Destination(_text(data, "id"), _text(data, "name"), data.get("enabled") is not False))
+
+
+def _filter_action(action: Any) -> Any:
+    """An action without the keys that its type does not use: the API fills those with 0 or {}, Terraform with null."""
+    if not isinstance(action, dict):
+        return action
+    unpacked = action | {"fields": _unpacked(action.get("fields"))}
+    used = ("percent", "path") if action.get("type") == "SAMPLE" else ("fields",)
+    return {key: value for key, value in unpacked.items() if value or key in ("type", *used)}
+
+
+def _attributes(resource: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Of a resource in ``terraform show -json``, or of its instances in a state file."""
+    if isinstance(resource.get("values"), dict):
+        yield resource["values"]
+    instances = resource.get("instances")
+    for instance in instances if isinstance(instances, list) else ():
+        if isinstance(instance, dict) and isinstance(instance.get("attributes"), dict):
+            yield instance["attributes"]
+
+
+def _text(data: dict[str, Any], key: str) -> str:
+    value = data.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _unpacked(value: Any) -> Any:
+    """Terraform keeps objects as JSON text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
