@@ -7,9 +7,7 @@ Theory of operation
     driver hears of everything by `consumer.kafka.events`, in order: a partition's records come after it was assigned
     and before it is given up.
 
-    Hand-over is bounded: records that the driver has not taken yet may hold so many bytes. Above that, the thread
-    waits a second without polling, because a pause discards what librdkafka has fetched; then it pauses everything
-    and goes on polling, because a consumer that does not poll is expelled from its group.
+    Hand-over to the driver is bounded (handover.py).
 
     The one place where this thread waits for the driver is a revoke, with a deadline; it answers commands meanwhile.
     Once partitions are given up, nothing of them is committed any more: Kafka would take it.
@@ -40,14 +38,8 @@ from consumer.kafka.events import (
     ShareChanged,
 )
 from consumer.kafka.faults import Faults
-from consumer.kafka.inbox import (
-    CommitCommand,
-    Inbox,
-    PauseCommand,
-    ReleaseCommand,
-    StopCommand,
-    TookCommand,
-)
+from consumer.kafka.handover import HandOver
+from consumer.kafka.inbox import CommitCommand, Inbox, PauseCommand, ReleaseCommand, StopCommand, TookCommand
 from consumer.kafka.properties import SourceConfig, open_consumer
 from consumer.kafka.start import StartResolver
 from consumer.kafka.topics import Subscription
@@ -69,7 +61,6 @@ RECORD_BYTES: Final = 256
 """What a record holds beside its value, about: key, headers, the objects themselves."""
 
 _POLL_SECONDS: Final = 0.1
-_PATIENCE_SECONDS: Final = 1.0
 _COMMIT_SECONDS: Final = 5.0
 _GRACE_SECONDS: Final = 1.0
 _BACKOFF_SECONDS: Final = 0.5
@@ -109,9 +100,7 @@ class SourceLoop:
         self._backoff = _BACKOFF_SECONDS
         self._share = 0.0
         self._wanted_paused: frozenset[Partition] = frozenset()
-        self._bound = config.buffer_bytes // 8
-        self._handed_over = 0
-        self._full_since: float | None = None
+        self._hand_over = HandOver(config.buffer_bytes // 8)
         self._stopping = False
         self._joined = False
         self._look_at = time.monotonic() + _LOOK_SECONDS
@@ -149,15 +138,12 @@ class SourceLoop:
             self._look_whether_joined(now)
         self.watch.refresh(now, self._assignment)
         self._share_changed()
-        if self._full(now):
-            waited = now - (self._full_since or now)
-            if waited < _PATIENCE_SECONDS:
-                if (command := self._inbox.get(_PATIENCE_SECONDS - waited)) is not None:
-                    self._obey(command)
-                return
-            self._assignment.pause(None)
-        else:
-            self._assignment.pause(self._wanted_paused)
+        behind = self._hand_over.behind(now)
+        if behind and (patience := self._hand_over.patience(now)):
+            if (command := self._inbox.get(patience)) is not None:
+                self._obey(command)
+            return
+        self._assignment.pause(None if behind else self._wanted_paused)
         self._poll()
 
     def _poll(self) -> None:
@@ -174,21 +160,13 @@ class SourceLoop:
         if batch:
             self._assignment.saw(batch)
             size = sum(map(len, batch)) + RECORD_BYTES * len(batch)
-            self._handed_over += size
+            self._hand_over.handed(size)
             self._emit(Messages(batch, size))
-
-    def _full(self, now: float) -> bool:
-        """Whether the driver is behind: from the bound on, until half of that."""
-        if self._handed_over <= (self._bound if self._full_since is None else self._bound // 2):
-            self._full_since = None
-        elif self._full_since is None:
-            self._full_since = now
-        return self._full_since is not None
 
     def _obey(self, command: Command) -> None:
         match command:
             case TookCommand(size):
-                self._handed_over -= size
+                self._hand_over.took(size)
             case PauseCommand(partitions):
                 self._wanted_paused = partitions
             case CommitCommand():

@@ -196,20 +196,13 @@ def test_a_callback_that_fails_does_not_take_the_thread_with_it(case, monkeypatc
     assert isinstance(case.events[-1], Closed)
 
 
-def test_handing_over_stops_above_the_bound_and_goes_on_at_half_of_it(case):
-    """The bound is an eighth of the buffer, here 131,072 bytes."""
-    size = 70_000
-    loop_ = case.loop
-    now = 1000.0
-    case.run(case.calls("on_assign", A[0]), nothing, record(A[0], 0, b"x" * (size - RECORD_BYTES)))
-    assert size == loop_._handed_over
-    assert not loop_._full(now)
-    loop_._handed_over = 2 * size
-    assert loop_._full(now)
-    loop_._obey(TookCommand(size))
-    assert loop_._full(now), "half of the bound is 65,536"
-    loop_._obey(TookCommand(size))
-    assert not loop_._full(now)
+def test_what_is_handed_over_counts_until_it_is_taken(case):
+    case.run(case.calls("on_assign", A[0]), nothing, record(A[0], 0, b"x" * 200_000))
+    (handed,) = case.heard(Messages)
+    assert handed.size == 200_000 + RECORD_BYTES
+    assert case.loop._hand_over.behind(0.0), "an eighth of the buffer is 131,072 bytes"
+    case.loop._obey(TookCommand(handed.size))
+    assert not case.loop._hand_over.behind(0.0)
 
 
 def test_the_commit_under_way_is_settled_before_the_driver_is_asked_to_let_go(case):
