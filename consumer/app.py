@@ -54,6 +54,7 @@ _CONTENT_TYPES = {BatchFormat.NDJSON: "application/x-ndjson"}
 _WATCH_SECONDS = 2.0
 _FAILURES = 20
 _CLOSE_SECONDS = 5.0
+_LEAVE_SECONDS = 15.0
 
 
 class SystemClock:
@@ -145,6 +146,7 @@ class Application:
             on_dead_letter=self._on_dead_letter,
             on_source=self._on_source,
         )
+        self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop
         self._exchange: SnapshotExchange
@@ -210,16 +212,26 @@ class Application:
         for task in self._tasks:
             task.cancel()
         if not self.service.closed.done():
-            self.service.stop()
-            await self.service.closed
+            self.stop()
+            await self.closed()
         await self._sender.aclose()
         await self._client.aclose()
         self._writer.close(_CLOSE_SECONDS)
         self._watchdog.__exit__(None, None, None)
         self._ops.close()
 
+    async def closed(self) -> None:
+        """Wait for the end: `stop`, or Kafka that can no longer be read. A broker that hangs is not waited for."""
+        await self._stopping.wait()
+        seconds = self.settings.delivery.drain_timeout_seconds + _LEAVE_SECONDS
+        try:
+            await asyncio.wait_for(asyncio.shield(self.service.closed), seconds)
+        except TimeoutError:
+            self._log.error("kafka_did_not_close", seconds=seconds)
+
     def stop(self) -> None:
-        """Stop intake, drain, commit, leave; `closed` is done afterwards."""
+        """Stop intake, drain, commit, leave; `closed` waits for it."""
+        self._stopping.set()
         self._log.info("stopping", drain_timeout_seconds=self.settings.delivery.drain_timeout_seconds)
         self.service.stop()
 
@@ -278,6 +290,8 @@ class Application:
             self._warn("kafka_error", event.code, code=event.code, message=event.message, fatal=event.fatal)
             if event.fatal:
                 self.stop()
+        elif isinstance(event, events.Closed):
+            self._stopping.set()
 
     def _warn(self, event: str, key: str, **fields: object) -> None:
         held_back = self._repeats.admit((event, key))
@@ -326,8 +340,11 @@ class Application:
         while True:
             self._heartbeat.beat()
             await asyncio.sleep(_WATCH_SECONDS)
-            if await self._refresh_url():
-                self.service.destination_changed()
+            try:
+                if await self._refresh_url():
+                    self.service.destination_changed()
+            except Exception as error:  # noqa: BLE001 - looking for changes must outlive a fault in it
+                self._warn("watch_failed", type(error).__name__, error=type(error).__name__)
 
     async def _refresh_url(self) -> bool:
         """Read the webhook URL's file again; whether there is another URL now."""

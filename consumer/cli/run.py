@@ -58,7 +58,7 @@ async def _serve(settings: Settings) -> ExitCode:
         log.info(
             "started", port=application.port, topics=list(settings.kafka.topics), mode=settings.delivery.mode.value
         )
-        await application.service.closed
+        await application.closed()
         snapshot = application.service.snapshot()
     log.info("stopped", **outcomes(snapshot))
     if not asked:

@@ -147,7 +147,7 @@ async def run_demo(
             joined, first = await _drive(application, producer, samples, show, started)
             done = time.monotonic()
             application.stop()
-            await application.service.closed
+            await application.closed()
             snapshot = application.service.snapshot()
         account = Account(records=len(samples), read=snapshot.stats.records)
         stats = sandbox.stats()
