@@ -7,6 +7,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from consumer.kafka.dead_letter_headers import DeadLetterContext
+from consumer.ops.log import redactor
+from consumer.ops.redact import redact_excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +65,8 @@ class Letterbox:
             at_ms=int(self._clock.unix() * 1000),
             mapping=letter.mapping,
             status=letter.status,
-            response=letter.excerpt,
+            # An answer may repeat what it was sent: the URL's path, the event's contents.
+            response=redactor(redact_excerpt(letter.excerpt, [letter.body])),
             attempts=letter.attempts,
         )
         self._writer.write(letter.ident, letter.source, context)  # type: ignore[arg-type] # what the planner put there
