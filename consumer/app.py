@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 
 import confluent_kafka
 
-from consumer.chartmogul.router import DEFAULT_MAPPINGS, Router
 from consumer.config.model import BatchFormat, Mode, StartPoint
 from consumer.config.webhook_url import read_webhook_url
 from consumer.delivery.dispatch import BatchSettings
@@ -31,9 +30,10 @@ from consumer.ops.log import Repeats, get_logger, redactor
 from consumer.ops.metrics import make_registry
 from consumer.ops.readiness import REMEDIES
 from consumer.ops.redact import redact_excerpt
-from consumer.ops.snapshot import Failure, Lag, MappingsInfo, ServiceSnapshot, SnapshotExchange
+from consumer.ops.snapshot import Failure, Lag, ServiceSnapshot, SnapshotExchange
 from consumer.ops.watchdog import Heartbeat, Watchdog
 from consumer.planning import Planner
+from consumer.reload import MappingsReloader
 from consumer.sender import Sender, encode_array, encode_ndjson, encode_single, no_statuses, statuses_at
 from consumer.service import Service
 from consumer.webhook.client import NO_HEADERS, Response, open_client
@@ -129,17 +129,14 @@ class Application:
         self._clock = SystemClock()
         self._url = "" if self._shadow else read_webhook_url(settings.destination)
         self._client = self._open_client()
-        self._mappings = MappingsInfo(names=tuple(spec.name for spec in DEFAULT_MAPPINGS), loaded_at=time.time())
-        router = Router(
-            require_company_id=settings.destination.require_company_id,
-            skip_reasons=frozenset(settings.dead_letter.skip_reasons),
-        )
-        planner = Planner(Decoder(settings.source.format.value, settings.source.envelope.value), router.route)
+        self._mappings = MappingsReloader(settings, self._log, self._clock.unix)
+        decoder = Decoder(settings.source.format.value, settings.source.envelope.value)
+        self._planner = Planner(decoder, self._mappings.router.route)
         self._failures: deque[Failure] = deque(maxlen=_FAILURES)
         self._repeats = Repeats()
         self.service = Service(
             delivery_settings(settings),
-            planner,
+            self._planner,
             SystemRandom(),
             self._clock,
             on_halt=self._on_halt,
@@ -259,7 +256,7 @@ class Application:
                 for view in delivery.partitions
             ],
             share=health.share,
-            mappings=self._mappings,
+            mappings=self._mappings.info,
             obstacles=tuple(obstacles),
             failures=tuple(self._failures),
         )
@@ -336,13 +333,18 @@ class Application:
     # ---- what may change while it runs
 
     async def _watch(self) -> None:
-        """Beat for the watchdog and look for a new webhook URL."""
+        """Beat for the watchdog; look for a new webhook URL and for new mappings."""
         while True:
             self._heartbeat.beat()
             await asyncio.sleep(_WATCH_SECONDS)
             try:
                 if await self._refresh_url():
                     self.service.destination_changed()
+                router = await asyncio.to_thread(self._mappings.poll)
+                if router is not None:
+                    self._planner.route = router.route
+                    # Whoever changes the mappings has looked: what the guard holds back is judged anew.
+                    self.service.reset()
             except Exception as error:  # noqa: BLE001 - looking for changes must outlive a fault in it
                 self._warn("watch_failed", type(error).__name__, error=type(error).__name__)
 

@@ -182,3 +182,31 @@ def test_neither_the_url_nor_an_event_is_shown_anywhere(broker, place, tmp_path)
     letters = broker.consume_all(place.dead_letters)
     assert len(letters) == 3
     assert not [letter for letter in letters if token in str(letter.headers) or "canary" in str(letter.headers).lower()]
+
+
+MAPPINGS = """
+mappings:
+  - name: leads
+    action: sendContact
+    trigger: type = "{type}"
+    preset: default
+"""
+
+
+def test_mappings_are_reloaded_and_bad_ones_refused(broker, sandbox, place, tmp_path):
+    file = tmp_path / "mappings.yaml"
+    file.write_text(MAPPINGS.format(type="identify"))
+    config = {**place.settings(), "mappings_file": str(file)}
+    with RunningService(config, tmp_path) as service:
+        broker.produce(place.topic, records([identify(1, "one")]))
+        wait_for(lambda: sandbox.stats()["delivered"] == 1, "the first mappings deliver")
+        file.write_text(MAPPINGS.format(type="identify").replace("sendContact", "sendNothing"))
+        wait_for(lambda: service.logged("mappings_refused"), "bad mappings are refused")
+        broker.produce(place.topic, records([identify(2, "two")]))
+        wait_for(lambda: sandbox.stats()["delivered"] == 2, "the old mappings go on")
+        file.write_text(MAPPINGS.format(type="track"))
+        wait_for(lambda: service.logged("mappings_reloaded"), "good ones are taken")
+        broker.produce(place.topic, records([identify(3, "three"), {**identify(4, "four"), "type": "track"}]))
+        wait_for(lambda: sandbox.stats()["delivered"] == 3, "the new mappings deliver")
+        wait_for(lambda: place.settled(config), "all is committed")
+    assert [row["external_id"] for row in sandbox.contacts()] == ["one", "two", "four"]
