@@ -22,6 +22,8 @@ _INSTANT = re.compile(
     r"(?:\.[0-9]++)?+(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])",
 )
 _NUMBER = re.compile(r"-?[0-9]++(?:\.[0-9]++)?+(?:e[+-][0-9]++)?+")
+_LONGEST_TEXT = 256
+"""Longer texts are no dates here. V8 has no bound: it looks for a number behind any amount of other text."""
 _LONGEST_NUMBER = 32
 """JavaScript writes a number in at most 25 characters."""
 
@@ -43,4 +45,4 @@ def is_date(text: str) -> bool:
             return abs(seconds * 1000) <= MAX_MILLISECONDS
     if not text.endswith(("Z", "z")) and _DAYJS.fullmatch(text):
         return True
-    return is_engine_date(text)
+    return len(text) <= _LONGEST_TEXT and is_engine_date(text)

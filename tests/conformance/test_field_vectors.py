@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from consumer.segment import js_json
-from tests.conformance.run import run
+from tests.conformance.run import main, run
 
 VECTORS = Path(__file__).parent / "vectors" / "field.jsonl"
 
@@ -20,3 +20,10 @@ def test_every_recorded_field():
             if js_json.encode(run("field", vector["input"])) != js_json.encode(expected):
                 wrong.append(vector["id"])
     assert wrong == []
+
+
+def test_the_runner_prints_a_result_for_each_line(capsys):
+    main([str(VECTORS)])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 500
+    assert js_json.decode(lines[0]).keys() >= {"id", "kind", "accepted"}

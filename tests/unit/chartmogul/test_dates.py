@@ -92,6 +92,13 @@ def test_refuses(text):
     assert not is_date(text)
 
 
+def test_a_long_text_is_no_date():
+    """On purpose not as the original, which reads any amount of text for the number at its end."""
+    assert is_date("x " * 127 + "12")
+    assert not is_date("x " * 128 + "12")
+    assert is_date("2024-01-15T10:00:00." + "0" * 1000)
+
+
 @given(st.datetimes(), st.sampled_from(["Z", "+02:00", "-1130", "+00:00"]))
 def test_the_short_way_takes_nothing_that_the_engine_does_not(instant, zone):
     text = f"{instant.year:04}-{instant.strftime('%m-%dT%H:%M:%S')}.{instant.microsecond:06}{zone}"

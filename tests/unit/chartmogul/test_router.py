@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 
 import orjson
 import pytest
@@ -230,6 +231,29 @@ def test_every_mistake_in_every_mapping_is_reported():
     assert paths[2].startswith("mappings[1].mapping.name")
     assert paths[3] == "mappings[2].name"
     assert paths[4].startswith("mappings[2].mapping.title")
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [
+        "a" * 32_000,
+        "a@" + "a." * 16_000,
+        "http://" + "%20" * 10_000,
+        "2024" + "1" * 32_000 + "/",
+        "(" * 32_000,
+        " " * 32_000,
+    ],
+)
+def test_no_event_of_32_kb_takes_long(filler):
+    started = time.process_time()
+    for change in (
+        {"timestamp": filler},
+        {"userId": filler},
+        {"traits": dict.fromkeys(("email", "linkedIn", "website"), filler)},
+    ):
+        for event in (IDENTIFY, GROUP):
+            Router().route(event | change)
+    assert time.process_time() - started < 6 * 0.05
 
 
 @settings(deadline=None, suppress_health_check=list(HealthCheck))

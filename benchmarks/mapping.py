@@ -1,0 +1,221 @@
+"""CPU microseconds from a record's bytes to the requests' bodies: ours, and the original's where it can be run.
+
+    python benchmarks/mapping.py [--original-events 20000]
+
+The work is decode + gates and filters + triggers + mapping + coercion + validation + encode, for events of the shape
+and size that the original's own benchmark uses (1.6 KB, identify and group 60/40). Each of our figures is the best of
+many short runs on one thread: what the work costs, not what else the machine was doing. The original (node, and the
+folder with its packages that ORACLE_DIR names or ``shared/oracle`` beside the checkout) is run by the same command,
+right after: on a busy or a slow machine compare the two, not either with a figure from elsewhere.
+
+Aims: two default mappings ≤ 10; 50 mappings of which 2 match ≤ 2.5 times as much; an event that no trigger wants ≤ 4.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import timeit
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from consumer.chartmogul.router import DEFAULT_MAPPINGS, MappingSpec, Router
+from consumer.kafka.decode import Decoder
+from consumer.outcomes import Post
+from consumer.segment.filters import Drop, DropProperties, Filter
+from tests.conformance.original import OriginalNotToBeHadError, find_original
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from consumer.outcomes import Planned
+
+COUNT = 100
+BROWSER = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/122.0.0.0 Safari/537.36"
+)
+SITE = "https://www.example.com"
+COMPANY = "Analytical Engines Ltd"
+
+
+def events(kind: str = "") -> list[bytes]:
+    """A hundred events as bytes; ``kind`` in place of their types makes them what no default trigger wants."""
+    made = []
+    for number in range(COUNT):
+        event = _common(number) | (_identify(number) if number % 5 < 3 else _group(number))
+        made.append(orjson.dumps(event | {"type": kind} if kind else event))
+    return made
+
+
+def _common(number: int) -> dict[str, Any]:
+    page = {
+        "path": "/account/settings",
+        "referrer": f"{SITE}/login?next=%2Faccount",
+        "search": "?tab=billing",
+        "title": "Account settings \u2013 Example",
+        "url": f"{SITE}/account/settings?tab=billing",
+    }
+    brands = [{"brand": "Chromium", "version": "122"}, {"brand": "Google Chrome", "version": "122"}]
+    return {
+        "messageId": f"ajs-next-{number}-3f2b8c1e-77aa-4d0e-9b1f-{number:012}",
+        "timestamp": "2024-03-05T10:11:12.345Z",
+        "sentAt": "2024-03-05T10:11:12.999Z",
+        "receivedAt": "2024-03-05T10:11:13.101Z",
+        "originalTimestamp": "2024-03-05T10:11:12.345Z",
+        "userId": f"user_{number}",
+        "anonymousId": f"7b0c3e8e-1111-4222-8333-{number:012}",
+        "version": 2,
+        "channel": "client",
+        "writeKey": "abcdef0123456789abcdef0123456789",
+        "integrations": {"All": True, "Google Analytics": {"clientId": "123.456"}},
+        "context": {
+            "ip": "203.0.113.7",
+            "locale": "en-US",
+            "timezone": "Europe/Berlin",
+            "userAgent": BROWSER,
+            "library": {"name": "analytics.js", "version": "npm:next-1.66.0"},
+            "page": page,
+            "campaign": {"name": "spring", "source": "newsletter", "medium": "email"},
+            "userAgentData": {"brands": brands, "mobile": False, "platform": "macOS"},
+        },
+    }
+
+
+def _identify(number: int) -> dict[str, Any]:
+    traits = {
+        "email": f"ada{number}@example.com",
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+        "name": "Ada Lovelace",
+        "title": "VP Engineering",
+        "phone": "+1-202-555-0143",
+        "linkedIn": "https://linkedin.com/in/ada",
+        "twitter": "@ada",
+        "company": {"id": f"cmp_{number}", "name": COMPANY, "plan": "enterprise", "employee_count": 120},
+        "plan": "pro",
+        "logins": number,
+        "createdAt": "2023-01-02T03:04:05Z",
+        "avatar": f"https://cdn.example.com/a/{number}.png",
+    }
+    return {"type": "identify", "traits": traits}
+
+
+def _group(number: int) -> dict[str, Any]:
+    address = {"street": "1 Dorset Street", "city": "London", "state": "LDN", "postalCode": "W1U 4EG", "country": "UK"}
+    traits = {
+        "name": COMPANY,
+        "description": "Makes difference engines and analytical engines",
+        "email": f"billing{number}@example.com",
+        "website": "https://analytical.example.com",
+        "createdAt": "2020-02-03T04:05:06Z",
+        "address": address,
+        "employees": 120,
+        "industry": "Manufacturing",
+        "plan": "enterprise",
+    }
+    return {"type": "group", "groupId": f"grp_{number}", "traits": traits}
+
+
+def fifty() -> list[MappingSpec]:
+    """Fifty mappings of which two want each event: 46 others ask for plans that none has, half of them of each type."""
+    mappings = []
+    for number in range(50):
+        default = DEFAULT_MAPPINGS[number % 2]
+        condition = "" if number < 4 else f' and traits.plan = "plan {number}"'
+        mappings.append(MappingSpec(f"m{number}", default.action, default.trigger + condition, default.mapping))
+    return mappings
+
+
+def pipeline(router: Router, posts: int) -> Callable[[bytes], Sequence[Planned]]:
+    """From a record's bytes to what is sent; checks once that ``posts`` requests come of an event."""
+    decoder, route = Decoder(), router.route
+
+    def work(value: bytes) -> Sequence[Planned]:
+        (event,) = decoder.decode(value, None, 0)
+        return route(event)
+
+    for value in events():
+        assert sum(isinstance(each, Post) for each in work(value)) == posts
+    return work
+
+
+def microseconds(work: Callable[[Any], Any], items: Sequence[Any], runs: int = 200) -> float:
+    """CPU of one item: the best of many runs over all of them."""
+
+    def once() -> None:
+        for each in items:
+            work(each)
+
+    return min(timeit.repeat(once, number=1, repeat=runs)) / len(items) * 1e6
+
+
+def ours() -> dict[str, float]:
+    """Our figures by name."""
+    records = events()
+    default, decoder = Router(), Decoder()
+    filters = [
+        Filter('type = "track" and event = "Heartbeat"', (Drop(),)),
+        Filter("all", (DropProperties({"context": ("ip",), "traits": ("avatar",)}),)),
+    ]
+    decoded = [orjson.loads(value) for value in records]
+    unwanted = pipeline(default, 1)
+    return {
+        "decode alone": microseconds(lambda value: decoder.decode(value, None, 0), records),
+        "route alone (gates, triggers, mapping, coercion, encode)": microseconds(default.route, decoded),
+        "all: two default mappings": microseconds(pipeline(default, 1), records),
+        "all: two default mappings, two destination filters": microseconds(
+            pipeline(Router(filters=filters), 1), records
+        ),
+        "all: 50 mappings of which 2 match": microseconds(pipeline(Router(fifty()), 2), records),
+        "all: an event that no trigger wants": microseconds(unwanted, events("track")),
+    }
+
+
+def originals(count: int) -> dict[str, float]:
+    """The original's figures by its own labels; empty where it cannot be run."""
+    try:
+        folder = find_original()
+    except OriginalNotToBeHadError as error:
+        print(f"the original cannot be run here: {error}\n")
+        return {}
+    command = ["node", "oracle.mjs", "--bench", str(count)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=True, encoding="utf-8")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return {line["label"]: line["cpu_us_per_event_median"] for line in lines if "label" in line}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--original-events", type=int, default=20_000, help="events for the original; 0 leaves it out")
+    arguments = parser.parse_args()
+    records = events()
+    size = sum(map(len, records)) / len(records)
+    print(f"events of {size:.0f} bytes; CPU microseconds an event\n")
+    here = ours()
+    for name, value in here.items():
+        print(f"{value:8.2f}  {name}")
+    one, many = here["all: two default mappings"], here["all: 50 mappings of which 2 match"]
+    print(f"{many / one:8.2f}  times as much for 50 mappings\n")
+    there = originals(arguments.original_events) if arguments.original_events else {}
+    for name, value in there.items():
+        print(f"{value:8.2f}  original {name}")
+    print(
+        json.dumps(
+            {
+                "event_bytes": round(size),
+                "ours": {name: round(value, 2) for name, value in here.items()},
+                "original": there,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
