@@ -7,7 +7,7 @@ its record and is tried again for ever: the record stays open, its offset is not
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from consumer.delivery.gate import NEVER
@@ -45,10 +45,12 @@ class DeadLetters:
         Returns:
             False where it is held back: too much of the stream ends here.
         """
-        guarded = letter.stage in (Stage.DECODE, Stage.DELIVER)
-        if guarded and (self._held_back or self.guard.trips()):
-            self._held_back.append((delivery, letter))
-            return False
+        if letter.stage in (Stage.DECODE, Stage.DELIVER):
+            if self._held_back or self.guard.trips():
+                self._held_back.append((delivery, letter))
+                return False
+            # Counted as it is written: of one fetch, the first acknowledgement comes after the last write.
+            self.guard.count(failure=True)
         self._write(delivery, letter)
         return True
 
@@ -60,15 +62,20 @@ class DeadLetters:
         delivery.of.owner.in_flight -= 1
         return delivery
 
-    def failed(self, letter: DeadLetter, now: float) -> None:
-        """The broker does not have it: write it again later."""
+    def failed(self, letter: DeadLetter, now: float) -> bool:
+        """The broker does not have it: write it again later.
+
+        Returns:
+            False where its partition was given up: the next owner writes it.
+        """
         pending = self._pending[letter.ident]
         if not pending.delivery.of.owner.alive:
             del self._pending[letter.ident]
-            return
+            return False
         pending.delivery.of.owner.in_flight -= 1
         heappush(self._rewrites, (now + pending.pause, letter.ident))
         pending.pause = min(pending.pause * 2.0, _PAUSE_CAP_SECONDS)
+        return True
 
     def run(self, now: float) -> None:
         """Write again what is due."""
@@ -91,13 +98,24 @@ class DeadLetters:
             self._write(delivery, letter)
 
     def forget_given_up(self) -> None:
-        """Drop what the guard holds back of partitions that are no longer ours."""
+        """Drop what is not written of partitions that are no longer ours."""
         self._held_back = [(d, letter) for d, letter in self._held_back if d.of.owner.alive]
+        given_up = {ident for _, ident in self._rewrites if not self._pending[ident].delivery.of.owner.alive}
+        if given_up:
+            self._rewrites = [rewrite for rewrite in self._rewrites if rewrite[1] not in given_up]
+            heapify(self._rewrites)
+            for ident in given_up:
+                del self._pending[ident]
 
     @property
     def wake_at(self) -> float:
         """When `run` has something to do."""
         return self._rewrites[0][0] if self._rewrites else NEVER
+
+    @property
+    def failing(self) -> bool:
+        """Whether letters wait to be written again."""
+        return bool(self._rewrites)
 
     @property
     def waiting(self) -> int:

@@ -1,6 +1,7 @@
 """Requests: made up from ready deliveries, started when the gate lets them, parked until their retry time.
 
 A delivery is ready when it is the first of its lane. Requests that are due again go before fresh ones: they are older.
+But a halt or a breaker is tried with a fresh one where there is one: it would never end by an event that always fails.
 A request keeps its deliveries over all its attempts, except that a batch may be halved, and that deliveries whose
 partition was given up leave it.
 """
@@ -61,6 +62,7 @@ class Dispatcher:
         self._stats = stats
         self._out = out
         self._ident = 0
+        self._parks = 0
         self._ready: deque[Delivery] = deque()
         self._ready_since = now
         """Since when the oldest ready delivery has waited for its request to fill."""
@@ -80,11 +82,12 @@ class Dispatcher:
         """Send these before anything else: the halves of a batch."""
         self._due.extendleft(reversed(requests))
 
-    def park(self, request: Request, ident: int, at: float) -> None:
+    def park(self, request: Request, at: float) -> None:
         """Send this again at that time."""
         for delivery in request.deliveries:
             delivery.parked = True
-        heappush(self._parked, (at, ident, request))
+        self._parks += 1
+        heappush(self._parked, (at, self._parks, request))
 
     def answered(self, answer: Answer) -> tuple[Request, list[int]]:
         """Take the request that this answers out of those under way.
@@ -136,7 +139,7 @@ class Dispatcher:
         return self._ready_since + settings.linger_seconds
 
     def _next(self, now: float) -> Request | None:
-        while self._due:
+        while self._due and not (self._ready and self._gate.probing):
             request = self._due.popleft()
             request.deliveries = [d for d in request.deliveries if d.sends]
             if request.deliveries:
@@ -198,6 +201,16 @@ class Dispatcher:
         )
         mine = (delivery for delivery in failing if delivery.of.record.partition == partition)
         return min(mine, key=lambda delivery: delivery.of.record.offset, default=None)
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to be sent, now or later, and nothing under way."""
+        return not (self._ready or self._due or self._in_flight or self.parked)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether there is something that was not tried before and could be sent."""
+        return bool(self._ready)
 
     @property
     def waiting(self) -> int:

@@ -98,6 +98,8 @@ class Gate:
         self._open_seconds = 0.0
         self._held: Held | None = None
         self.halted = False
+        self.undecided = False
+        """While halted: the last probe was neither refused nor taken, so it is worth trying with another event."""
         self._probing_possible = True
         self._refusals = 0
         self._probe_at = now
@@ -170,6 +172,11 @@ class Gate:
 
     # ---- asking and answering
 
+    @property
+    def probing(self) -> bool:
+        """Whether the next request is to find out if the webhook is well again."""
+        return self.halted or self._breaker_open
+
     def blocker(self) -> tuple[Held | None, float]:
         """What keeps the next request from starting now.
 
@@ -204,7 +211,7 @@ class Gate:
         self.in_flight += 1
         if self._interval:
             self._arrival = max(self._arrival, self._now - _SLACK_SECONDS) + self._interval
-        if self.halted or self._breaker_open:
+        if self.probing:
             self._probe = ident
 
     def finish(self, answer: Answer, verdict: Verdict) -> bool:
@@ -244,6 +251,7 @@ class Gate:
         self._closed_until = max(self._closed_until, until)
 
     def _judge_halt(self, verdict: Verdict, *, probe: bool) -> None:
+        self.undecided = verdict is Verdict.RETRY if probe else self.undecided
         if verdict is Verdict.HALT:
             self._refusals += 1
             if self.halted and self._probing_possible:

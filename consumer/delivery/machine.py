@@ -58,7 +58,7 @@ from consumer.delivery.partition import ELAPSED_COMMIT_SECONDS, Delivery, OpenRe
 from consumer.delivery.retry import Verdict
 from consumer.delivery.settings import DeliverySettings, LanePolicy
 from consumer.delivery.snapshot import Snapshot, Stats
-from consumer.outcomes import DeliverReason, Post, Skip, SkipReason, Stage
+from consumer.outcomes import DeliverReason, Post, Reject, Skip, SkipReason, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
 
 _RESUME_SHARE = 0.5
 _RELIEVE_SECONDS = 1.0
+_PROBED = {HaltReason.WEBHOOK_REFUSED}
 
 
 class Machine:
@@ -105,7 +106,7 @@ class Machine:
             Lost: self._on_lost,
             ShareChanged: lambda event: self._gate.set_share(event.share),
             DestinationChanged: lambda _: self._gate.probe_now(),
-            Tick: lambda _: None,
+            Tick: lambda _: self._on_tick(),
             Reset: lambda _: self._on_reset(),
             Stop: lambda _: self._on_stop(),
         }
@@ -142,6 +143,9 @@ class Machine:
             restored = decode(position.offset, position.metadata)
             if restored.ignored:
                 self._stats.maps_ignored[restored.ignored] += 1
+            if partition in self._partitions:
+                # The Kafka side has waited long enough for its release: it has come back before that was heard of.
+                self._lose(self._partitions[partition])
             ledger = Ledger(position.offset, restored)
             elapsed = float(restored.elapsed_seconds)
             self._partitions[partition] = PartitionState(partition, ledger, position, elapsed, self._now)
@@ -152,8 +156,9 @@ class Machine:
         for partition in event.partitions:
             state = self._partitions.get(partition)
             if state is not None:
+                if state not in self._revoking:
+                    self._revoking.append(state)
                 state.deadline = event.deadline
-                self._revoking.append(state)
         if not self._revoking:
             self._out.append(Release({}))
 
@@ -162,7 +167,15 @@ class Machine:
         for partition in event.partitions:
             state = self._partitions.get(partition)
             if state is not None:
-                self._give_up(state)
+                self._lose(state)
+
+    def _lose(self, state: PartitionState) -> None:
+        """Give up what is ours no longer: nothing of it may be committed, whatever was asked for before."""
+        self._give_up(state)
+        if state in self._revoking:
+            self._revoking.remove(state)
+            if not self._revoking:
+                self._out.append(Release({}))
 
     def _release(self) -> None:
         """Let revoked partitions go together, once nothing of them is under way or their time is up."""
@@ -192,6 +205,12 @@ class Machine:
         # What was not sent goes with it; requests under way keep their permits until they end.
         self._dispatcher.forget_given_up()
         self._dead_letters.forget_given_up()
+        if not self._dead_letters.failing:
+            self._set_halt(HaltReason.DEAD_LETTER_UNAVAILABLE, None)
+
+    def _on_tick(self) -> None:
+        # The timer is spent, be it a moment too early, as asyncio's may be: it has to be asked for again.
+        self._timer = NEVER
 
     def _on_stop(self) -> None:
         self._stopping = True
@@ -308,7 +327,7 @@ class Machine:
         if request.deliveries:
             self._stats.retries[what] += 1
             at = self._now + policy.delay(request.attempts, self._random)
-            self._dispatcher.park(request, answer.send.ident, at)
+            self._dispatcher.park(request, at)
 
     def _budget_spent(self, delivery: Delivery) -> bool:
         first = delivery.of.first_attempt
@@ -326,9 +345,9 @@ class Machine:
             following = owner.leave_lane(delivery, plan.lane)
             if following is not None:
                 self._dispatcher.ready(following, self._now)
-            self._dead_letters.guard.count(failure=outcome == "dead_lettered")
-        else:
-            self._dead_letters.guard.count(failure=plan.stage is Stage.DECODE)
+        # Failures at these stages were counted when their letters were written.
+        if outcome == "delivered" or (isinstance(plan, Reject) and plan.stage is not Stage.DECODE):
+            self._dead_letters.guard.count(failure=False)
         opened.remaining -= 1
         if not opened.remaining:
             owner.finish(opened)
@@ -378,13 +397,15 @@ class Machine:
             self._set_halt(HaltReason.DEAD_LETTER_UNAVAILABLE, None)
         for letter in event.failed:
             self._stats.dead_letter_failures += 1
-            self._dead_letters.failed(letter, self._now)
-            self._set_halt(HaltReason.DEAD_LETTER_UNAVAILABLE, "")
+            if self._dead_letters.failed(letter, self._now):
+                self._set_halt(HaltReason.DEAD_LETTER_UNAVAILABLE, "")
 
     def _on_reset(self) -> None:
         if HaltReason.DEAD_LETTER_RATIO in self._halts:
             self._set_halt(HaltReason.DEAD_LETTER_RATIO, None)
+            # The gate is open now, whatever else had closed it; a webhook that still refuses closes it again.
             self._gate.stand_still(halted=False)
+            self._set_halt(HaltReason.WEBHOOK_REFUSED, None)
         self._dead_letters.reset()
 
     def _set_halt(self, reason: HaltReason, detail: str | None) -> None:
@@ -459,7 +480,7 @@ class Machine:
 
     def _pause(self) -> None:
         """Pause the partitions whose share of the memory is full, or whose map could not take more; all in a halt."""
-        if self._halts or self._stopping:
+        if self._stopping or (self._halts and not self._wants_another()):
             wanted = frozenset(self._partitions)
         elif not self._partitions:
             wanted = frozenset()
@@ -477,13 +498,22 @@ class Machine:
             self._paused = wanted
             self._out.append(Pause(wanted))
 
+    def _wants_another(self) -> bool:
+        """Whether a halt needs records.
+
+        A webhook that refuses is tried with an event that waits. Where none does, or those that do fail for reasons of
+        their own, others have to come in for that.
+        """
+        gate, dispatcher = self._gate, self._dispatcher
+        return self._halts.keys() == _PROBED and (dispatcher.idle or (gate.undecided and not dispatcher.fresh))
+
     def _set_timer(self) -> None:
         at = self._dead_letters.wake_at
         if not self._stopping:
             at = min(at, self._dispatcher.wake_at)
         for state in self._revoking:
             at = min(at, state.deadline or at)
-        if not self._commit_under_way and self._partitions:
+        if not (self._commit_under_way or self._revoking) and self._partitions:
             at = min(at, self._commit_at)
         if self._settings.lane_policy is not LanePolicy.BLOCK and self._partitions:
             at = min(at, self._relieve_at)

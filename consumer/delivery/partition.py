@@ -71,6 +71,8 @@ class PartitionState:
     __slots__ = (
         "_committed_changes",
         "_committing_changes",
+        "_restored_elapsed",
+        "_restored_offset",
         "alive",
         "buffered_bytes",
         "committed",
@@ -83,7 +85,6 @@ class PartitionState:
         "open",
         "partition",
         "paused",
-        "restored_elapsed",
         "stamped_at",
         "unended",
     )
@@ -92,11 +93,14 @@ class PartitionState:
         self.partition = partition
         self.ledger = ledger
         self.committed = committed
-        self.restored_elapsed = elapsed
-        """Open-gate seconds that the record at the committed offset has been tried for before this assignment."""
+        self._restored_offset = committed.offset
+        self._restored_elapsed = elapsed
+        """Open-gate seconds that the record at this offset, and no other, was tried for before this assignment."""
         self.stamped_at = now
         """When it was last committed."""
-        self._committed_changes = self._committing_changes = ledger.changes
+        self._committed_changes = ledger.changes
+        self._committing_changes: int | None = None
+        """What the commit under way says, None where there is none of this assignment."""
         self.alive = True
         self.deadline: float | None = None
         """When it must be released: set while it is being revoked."""
@@ -134,15 +138,16 @@ class PartitionState:
 
     def committed_at(self, position: Position, *, ok: bool) -> None:
         """The commit under way has ended."""
-        if ok:
+        if ok and self._committing_changes is not None:
             self.committed = position
             self._committed_changes = self._committing_changes
+        self._committing_changes = None
 
     def admit(self, record: Record, remaining: int, now: float, open_seconds: float) -> OpenRecord:
         """Take in a record whose offset the ledger has just opened."""
         opened = OpenRecord(self, record, remaining, now)
-        if record.offset == self.committed.offset and self.restored_elapsed:
-            opened.first_attempt = open_seconds - self.restored_elapsed
+        if record.offset == self._restored_offset and self._restored_elapsed:
+            opened.first_attempt = open_seconds - self._restored_elapsed
         self.open[record.offset] = opened
         self.buffered_bytes += record.size + OVERHEAD_BYTES
         return opened
@@ -187,7 +192,7 @@ class PartitionState:
         """Whole open-gate seconds that the record at the committable offset has been tried for."""
         oldest = self.open.get(self.ledger.base)
         if oldest is None or oldest.first_attempt is None:
-            return int(self.restored_elapsed) if self.ledger.base == self.committed.offset else 0
+            return int(self._restored_elapsed) if self.ledger.base == self._restored_offset else 0
         return max(0, int(open_seconds - oldest.first_attempt))
 
     def position(self, open_seconds: float, *, with_map: bool) -> tuple[Position, bool]:
