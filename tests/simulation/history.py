@@ -16,7 +16,7 @@ from consumer.delivery.retry import RetryPolicy
 from tests.simulation.broker import SESSION_SECONDS, Broker, Log
 from tests.simulation.clock import Clock
 from tests.simulation.entries import Delivery, Lane, entry
-from tests.simulation.plan import Fault, FaultKind, Kind, Plan, RecordPlan
+from tests.simulation.plan import ROOMY_BYTES, Fault, FaultKind, Kind, Plan, RecordPlan
 from tests.simulation.promise import OUTAGE_SECONDS, RETRY_AFTER_CAP_SECONDS, Promise, Violation
 from tests.simulation.replica import Replica
 from tests.simulation.webhook import Webhook
@@ -142,6 +142,9 @@ class World:
         ends = [fault.at + fault.seconds for fault in plan.faults]
         self._calm_at = max([*ends, *at_once, 0.0]) + 2.0 * SESSION_SECONDS
         clock.run(self._calm_at)
+        # Behind a stuck event its partition's memory may be full. Where all of a process's are, nothing else is
+        # delivered there: that is an outage as far as it can know, and it waits for the end of it.
+        self.webhook.healed = plan.buffer_bytes < ROOMY_BYTES
         self._trickle()
         while not self._at_rest():
             if clock.now > self._calm_at + REST_SECONDS:

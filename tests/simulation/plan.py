@@ -14,6 +14,9 @@ from typing import NamedTuple
 LARGEST_RECORD = 2500
 """Bytes."""
 
+ROOMY_BYTES = 25_000_000
+"""A buffer that no history fills."""
+
 
 class Kind(StrEnum):
     """What becomes of a delivery in the end."""
@@ -129,11 +132,15 @@ class Plan:
         deliveries = sum(len(record.deliveries) for record in self.records)
         lanes = {(r.partition, lane) for r in self.records for _, lane in r.deliveries if lane}
         lines = [
-            f"seed {self.seed}: {len(self.records)} records, {deliveries} deliveries, {len(lanes)} lanes, "
-            f"{self.partitions} partitions, {self.replicas} replicas",
-            f"rate {self.rate}/s burst {self.burst}, concurrency {self.concurrency}, batches of {self.max_events} "
-            f"linger {self.linger_seconds} s, buffer {self.buffer_bytes} B, commit every {self.commit_interval_seconds} s, "
-            f"budget {self.budget_seconds} s",
+            (
+                f"seed {self.seed}: {len(self.records)} records, {deliveries} deliveries, {len(lanes)} lanes, "
+                f"{self.partitions} partitions, {self.replicas} replicas"
+            ),
+            (
+                f"rate {self.rate}/s burst {self.burst}, concurrency {self.concurrency}, batches of {self.max_events} "
+                f"linger {self.linger_seconds} s, buffer {self.buffer_bytes} B, commit every {self.commit_interval_seconds} s, "
+                f"budget {self.budget_seconds} s"
+            ),
         ]
         lines += [
             f"  {fault.at:7.2f} s  {fault.kind} for {fault.seconds:.1f} s (which {fault.which}, amount {fault.amount})"
@@ -166,7 +173,7 @@ def make(seed: int) -> Plan:
         concurrency=random.choice((1, 4, 20, 20)),
         max_events=max_events,
         linger_seconds=random.choice((0.0, 0.2)) if max_events > 1 else 0.0,
-        buffer_bytes=random.choice((15_000, 60_000, 25_000_000)),
+        buffer_bytes=random.choice((15_000, 60_000, ROOMY_BYTES)),
         commit_interval_seconds=random.choice((0.5, 1.0, 3.0)),
         budget_seconds=random.choice((90.0, 200.0)),
         records=_records(random, partitions, span, stuck=2 if max_events == 1 else 0),

@@ -34,11 +34,17 @@ class Reply(NamedTuple):
 
 
 class Webhook:
-    """Answers requests; ``active`` faults say how, else it is well but for a few in a hundred."""
+    """Answers requests; ``active`` faults say how, else it is well but for a few in a hundred.
+
+    Attributes:
+        healed: what is stuck goes through from now on.
+        under_way: requests without an answer.
+    """
 
     def __init__(self, random: Random) -> None:
         self._random = random
         self.active: list[tuple[FaultKind, int]] = []
+        self.healed = False
         self.under_way = 0
         self._accepted_at: deque[float] = deque()
         self._by_fault: dict[FaultKind, Callable[[int, float], Reply | None]] = {
@@ -91,7 +97,7 @@ class Webhook:
     def _judged(self, deliveries: Sequence[Delivery], reply: Reply) -> Reply:
         """Some events are answered otherwise than the rest, whatever happens around them."""
         kinds = {delivery.kind for delivery in deliveries}
-        if Kind.STUCK in kinds:
+        if Kind.STUCK in kinds and not self.healed:
             return reply._replace(status=503 if reply.status else 0, accepted=False)
         if Kind.REFUSED in kinds:
             return reply._replace(status=422 if reply.status else 0, accepted=False)
