@@ -1,14 +1,15 @@
 """One connection of the lean client: an asyncio protocol that carries one request at a time.
 
-`Connection.exchange` writes head and body in one call and waits on a future, which the parser's callbacks resolve: no
-task, stream or lock. What comes after an answer, or unasked, makes the connection unusable: it is closed, and never
-read as the next answer. An answer that is larger than `_MAX_ANSWER_BYTES` with its framing, or its headers than
-`_MAX_HEAD_BYTES`, is given up.
+`Connection.begin` writes head and body in one call and gives a future, which the parser's callbacks resolve: no task,
+stream or lock. Headers are not picked apart on the way: what came is kept up to their end, for who asks for them.
+What comes after an answer, or unasked, makes the connection unusable: it is closed, and never read as the next answer.
+An answer that is larger than `_MAX_ANSWER_BYTES` with its framing, or its headers than `_MAX_HEAD_BYTES`, is given up.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
 from typing import TYPE_CHECKING, Final
 
@@ -39,24 +40,24 @@ class Connection(asyncio.BufferedProtocol):
         self._waiter: asyncio.Future[Response] | None = None
         self._transport: asyncio.Transport
 
-    async def exchange(self, data: bytes, deadline: float) -> Response:
-        """Send a request and wait for its answer.
-
-        The connection may be in another exchange before this one's task runs again: after the wait nothing of it is
-        read, and it is touched only if the exchange is still its own (the task was cancelled).
-        """
-        self._begin()
+    def begin(self, data: bytes) -> asyncio.Future[Response]:
+        """Send a request; the future has its answer, or raises `WebhookError`. Then `leave` must be called."""
         self._received = 0
+        self._head: list[bytes] = []
+        self._await_answer()
         waiter: asyncio.Future[Response] = self._loop.create_future()
         self._waiter = waiter
-        self._client.began(self, self._loop, deadline)
         self._transport.write(data)
-        try:
-            return await waiter
-        finally:
-            if self._waiter is waiter:
-                self._end()
-                self.abort()
+        return waiter
+
+    def leave(self, waiter: asyncio.Future[Response]) -> None:
+        """No one waits any more. Where the answer had not come (the task was cancelled) the connection is closed.
+
+        Where it had, the connection may be in its next exchange by now, which is not to be touched.
+        """
+        if self._waiter is waiter:
+            self._end()
+            self.abort()
 
     def is_live(self, now: float) -> bool:
         """Nothing has come on the idle connection, its end included, nor is it old: it may be used."""
@@ -73,10 +74,9 @@ class Connection(asyncio.BufferedProtocol):
             waiter.set_exception(error)
         self.abort()
 
-    def _begin(self) -> None:
-        """Make ready for an answer; a 1xx answer is followed by another."""
+    def _await_answer(self) -> None:
+        """Make ready for an answer, or for the one after a 1xx."""
         self._status = self._body_bytes = 0
-        self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
         self._done = self._keep_alive = False
 
@@ -89,7 +89,7 @@ class Connection(asyncio.BufferedProtocol):
         waiter = self._end()
         if waiter is not None and not waiter.done():
             body = b"".join(self._body)[:MAX_BODY_BYTES]
-            waiter.set_result(Response(self._status, Headers(self._headers), body))
+            waiter.set_result(Response(self._status, Headers(_headers, self._head), body))
         # An answer that came before the whole request was written: the rest of it must not meet the next one.
         reusable = reusable and not self._transport.get_write_buffer_size()
         self._use_until = self._loop.time() + KEEPALIVE_SECONDS
@@ -116,8 +116,11 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._received += nbytes
         broken = False
+        data = self._buffer[:nbytes]
+        if not self._status:
+            self._head.append(data.tobytes())
         try:
-            self._parser.feed_data(self._buffer[:nbytes])
+            self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             broken = True
         if self._done:
@@ -139,11 +142,12 @@ class Connection(asyncio.BufferedProtocol):
     def _lost(self, error: Exception | None) -> None:
         if self._waiter is None:
             return
-        framed = {b"content-length", b"transfer-encoding"} & {name.lower() for name, _ in self._headers}
-        if self._status >= 200 and not framed and error is None:
-            self._finish(reusable=False)  # the end of the connection is the end of the body
-        else:
-            self.fail(lost(error))
+        if self._status >= 200 and error is None:
+            names = {name.lower() for name, _ in _headers(self._head)}
+            if not names & {b"content-length", b"transfer-encoding"}:
+                self._finish(reusable=False)  # the end of the connection is the end of the body
+                return
+        self.fail(lost(error))
 
     # the parser's side; what these raise comes out of feed_data as an HttpParserError
 
@@ -151,11 +155,6 @@ class Connection(asyncio.BufferedProtocol):
         """The first byte of an answer, or of what follows it."""
         if self._done:
             raise ValueError("there is more after the answer")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or after the body a trailer: those are not wanted."""
-        if not self._status:
-            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The status is known."""
@@ -172,7 +171,35 @@ class Connection(asyncio.BufferedProtocol):
     def on_message_complete(self) -> None:
         """The answer's last byte; a 1xx is not the answer."""
         if self._status < 200:
-            self._begin()
+            self._await_answer()
         else:
             self._done = True
             self._keep_alive = self._parser.should_keep_alive()
+
+
+class _Collector:
+    """The callbacks of a second parser, which picks a final answer's headers apart."""
+
+    def __init__(self) -> None:
+        self.parser = httptools.HttpResponseParser(self)
+        self.headers: list[tuple[bytes, bytes]] = []
+        self._final = False
+
+    def on_message_begin(self) -> None:
+        if not self._final:
+            self.headers.clear()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._final:  # else a trailer
+            self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._final = self.parser.get_status_code() >= 200
+
+
+def _headers(received: list[bytes]) -> list[tuple[bytes, bytes]]:
+    """The final answer's headers in what was received up to their end, and a little after it."""
+    collector = _Collector()
+    with contextlib.suppress(httptools.HttpParserError, httptools.HttpParserUpgrade):  # that little after it
+        collector.parser.feed_data(b"".join(received))
+    return collector.headers

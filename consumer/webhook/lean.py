@@ -69,10 +69,18 @@ class LeanClient:
             while self._idle:
                 connection = self._idle.pop()
                 if connection.is_live(now):
-                    return await connection.exchange(data, deadline)
+                    break
                 connection.abort()
-            connection = await self._connect(loop, deadline)
-            return await connection.exchange(data, deadline)
+            else:
+                connection = await self._connect(loop, deadline)
+            answer = connection.begin(data)
+            self.deadlines[connection] = deadline
+            if deadline < self._timer_at:
+                self._expire_at(loop, deadline)
+            try:
+                return await answer
+            finally:
+                connection.leave(answer)
         finally:
             self._next_turn()
 
@@ -123,12 +131,6 @@ class LeanClient:
             connection.abort()
             failure = WebhookError(FailureKind.CONNECT, "the client is closed", ambiguous=False)
         raise failure  # out of the handlers: nothing of the foreign exception stays on it, not even as its context
-
-    def began(self, connection: Connection, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
-        """A connection is in an exchange, which must end by then."""
-        self.deadlines[connection] = deadline
-        if deadline < self._timer_at:
-            self._expire_at(loop, deadline)
 
     def keep(self, connection: Connection) -> bool:
         """A connection may be used again; False if it is not wanted."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-_CONNECT_SHARE = 0.9
+_CONNECT_SHARE = 0.45
 """Of the deadline, for connecting and for TLS each. The deadline covers everything, but it ends an attempt by
 cancelling it, and httpcore 1.0 does not close a socket whose TLS handshake is cancelled; one that times out it closes.
 """
@@ -98,7 +98,7 @@ class StockClient:
             await stream.aclose()
         if answer.status_code < 200:
             raise httpx.RemoteProtocolError("switching protocols was not asked for")
-        return Response(answer.status_code, Headers(answer.headers.raw), bytes(body[:MAX_BODY_BYTES]))
+        return Response(answer.status_code, Headers(list, answer.headers.raw), bytes(body[:MAX_BODY_BYTES]))
 
     async def set_url(self, url: str) -> None:
         """See `WebhookClient.set_url`."""

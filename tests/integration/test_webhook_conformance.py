@@ -1,89 +1,34 @@
-"""What every webhook client promises (`consumer.webhook.client`), held against scripted servers on loopback."""
+"""What every webhook client promises (`consumer.webhook.client`), held against scripted servers on loopback.
+
+TLS and proxies are in ``test_webhook_tls.py``.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
-import shutil
-import socket
-import ssl
-import subprocess
-import traceback
 
 import pytest
 
-from consumer.errors import ConfigurationError, WebhookError
+from consumer.errors import ConfigurationError
 from consumer.outcomes import FailureKind
-from consumer.webhook.client import MAX_BODY_BYTES, USER_AGENT, ClientKind, open_client
-from tests.integration.scripted import OK, Peer, Scripted
+from consumer.webhook.client import MAX_BODY_BYTES, USER_AGENT, ClientKind
+from tests.integration.scripted import OK, Scripted
+from tests.integration.webhook_cases import (  # noqa: F401 - two of them are fixtures
+    BODY,
+    TOKEN,
+    answered,
+    client_of,
+    either_kind,
+    failure_of,
+    nothing_private_is_logged,
+    run,
+)
 
-TOKEN = "s3cr3t-t0ken"
-BODY = b'{"email":"pr1vate@example.com"}'
 RESET, PROTOCOL, TIMEOUT = FailureKind.RESET, FailureKind.PROTOCOL, FailureKind.TIMEOUT
-BOTH = list(ClientKind)
 TRAILING = pytest.param(
     ClientKind.STOCK,
     marks=pytest.mark.xfail(reason="httpcore keeps what follows an answer for the next: stock's known limit"),
 )
-
-
-@pytest.fixture(params=BOTH)
-def kind(request):
-    return request.param
-
-
-@pytest.fixture(autouse=True)
-def nothing_private_is_logged(caplog):
-    """At the lowest level, in any logger."""
-    caplog.set_level(logging.DEBUG)
-    yield
-    assert TOKEN not in caplog.text
-    assert "pr1vate" not in caplog.text
-
-
-def run(scenario):
-    """On a loop of its own; a client that hangs fails the test."""
-
-    async def limited():
-        async with asyncio.timeout(30):
-            return await scenario
-
-    return asyncio.run(limited(), debug=False)
-
-
-@contextlib.asynccontextmanager
-async def client_of(kind, server, *, scheme="http", host="127.0.0.1", **options):
-    port = server if isinstance(server, int) else server.port
-    shown = f"[{host}]" if ":" in host else host
-    client = open_client(kind, url=f"{scheme}://{shown}:{port}/hook/{TOKEN}", **{"timeout_seconds": 5.0, **options})
-    try:
-        yield client
-    finally:
-        await client.aclose()
-
-
-async def failure_of(attempt):
-    """The `WebhookError` that it ends with; neither it nor anything behind it names what is private."""
-    with pytest.raises(WebhookError) as caught:
-        await attempt
-    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + caught.value.detail
-    assert TOKEN not in shown
-    assert "pr1vate" not in shown
-    assert caught.value.__context__ is None or isinstance(caught.value.__context__, TimeoutError)
-    return caught.value
-
-
-def answered(kind, data, *, posts=1):
-    """What a server that answers each request with ``data`` and stays open makes of so many posts."""
-
-    async def scenario():
-        async with Scripted(lambda peer: peer.serve(data)) as server, client_of(kind, server) as client:
-            responses = [await client.post(BODY) for _ in range(posts)]
-            assert len(server.requests) == posts
-            return responses, server.connections
-
-    return run(scenario())
 
 
 # the request
@@ -605,232 +550,3 @@ def test_a_redirect_is_an_answer_and_not_followed(kind):
             return response.status, other.connections
 
     assert run(scenario()) == (307, 0)
-
-
-def test_a_refused_connection_is_not_ambiguous(kind):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-
-    async def scenario():
-        async with client_of(kind, port) as client:
-            return await failure_of(client.post(BODY))
-
-    error = run(scenario())
-    assert (error.kind, error.ambiguous) == (FailureKind.CONNECT, False)
-    assert "ECONNREFUSED" in error.detail
-
-
-def test_a_name_that_cannot_be_resolved_is_not_ambiguous(kind, monkeypatch):
-    def unknown(*_args, **_kwargs):
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)  # asking a real resolver can take any time
-
-    async def scenario():
-        async with client_of(kind, 80, host="nowhere.invalid") as client:
-            return await failure_of(client.post(BODY))
-
-    error = run(scenario())
-    assert (error.kind, error.ambiguous) == (FailureKind.DNS, False)
-
-
-def has_ipv6():
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        return False
-    return True
-
-
-@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
-def test_ipv6(kind):
-    async def scenario():
-        async with Scripted(host="::1") as server, client_of(kind, server, host="::1") as client:
-            assert (await client.post(BODY)).status == 200
-            assert f"\r\nhost: [::1]:{server.port}\r\n".encode() in server.requests[0].lower()
-
-    run(scenario())
-
-
-# TLS
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    """Two for localhost; self-signed, so each is its own authority."""
-    if shutil.which("openssl") is None:
-        pytest.skip("certificates are made with the openssl command")
-    folder = tmp_path_factory.mktemp("certificates")
-    for name in ("good", "other"):
-        command = (
-            f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-            f" -addext subjectAltName=DNS:localhost -keyout {folder}/{name}.key -out {folder}/{name}.pem"
-        )
-        subprocess.run(command.split(), capture_output=True, check=True)
-    return folder
-
-
-def server_context(certificates, name="good"):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates / f"{name}.pem", certificates / f"{name}.key")
-    return context
-
-
-def tls_failure(kind, certificates, *, name="good", host="localhost", ca_file="good"):
-    async def scenario():
-        options = {} if ca_file is None else {"ca_file": str(certificates / f"{ca_file}.pem")}
-        async with Scripted(tls=server_context(certificates, name)) as server:
-            async with client_of(kind, server, scheme="https", host=host, **options) as client:
-                error = await failure_of(client.post(BODY))
-            assert server.requests == []
-            return error
-
-    return run(scenario())
-
-
-def test_a_certificate_of_the_given_authority_is_trusted(kind, certificates):
-    async def scenario():
-        options = {"scheme": "https", "host": "localhost", "ca_file": str(certificates / "good.pem")}
-        async with Scripted(tls=server_context(certificates)) as server, client_of(kind, server, **options) as client:
-            bodies = [(await client.post(BODY)).body for _ in range(3)]
-            assert server.requests[0].endswith(BODY)
-            return bodies, server.connections
-
-    assert run(scenario()) == ([b"{}"] * 3, 1)
-
-
-@pytest.mark.parametrize(
-    ("how", "words"),
-    [
-        ({"ca_file": None}, "self-signed certificate"),
-        ({"ca_file": "other"}, "self-signed certificate"),
-        ({"host": "127.0.0.1"}, "mismatch"),
-    ],
-)
-def test_a_certificate_that_does_not_hold_is_named_so(kind, certificates, how, words):
-    error = tls_failure(kind, certificates, **how)
-    assert (error.kind, error.ambiguous) == (FailureKind.CERTIFICATE, False)
-    assert words.replace("-", " ") in error.detail.replace("-", " ")
-
-
-def test_a_server_that_speaks_no_tls_is_a_failure_to_connect(kind):
-    async def script(peer):
-        await peer.reader.read(1)
-        await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    async def scenario():
-        async with Scripted(script) as server, client_of(kind, server, scheme="https") as client:
-            return await failure_of(client.post(BODY))
-
-    error = run(scenario())
-    assert (error.kind, error.ambiguous) == (FailureKind.CONNECT, False)
-
-
-@pytest.mark.parametrize("how", ["reset", "close"])
-def test_a_connection_lost_in_the_handshake_is_not_ambiguous(kind, how):
-    async def script(peer):
-        await peer.reader.read(1)
-        if how == "reset":
-            peer.reset()
-
-    async def scenario():
-        async with Scripted(script) as server, client_of(kind, server, scheme="https") as client:
-            return await failure_of(client.post(BODY))
-
-    error = run(scenario())
-    assert (error.kind, error.ambiguous) == (FailureKind.CONNECT, False)
-
-
-def test_a_handshake_that_hangs_ends_at_the_deadline_and_is_not_ambiguous(kind):
-    async def scenario():
-        options = {"scheme": "https", "timeout_seconds": 0.2}
-        async with Scripted(Peer.until_closed) as server, client_of(kind, server, **options) as client:
-            return await failure_of(client.post(BODY))
-
-    error = run(scenario())
-    assert (error.kind, error.ambiguous) == (TIMEOUT, False)
-
-
-@pytest.mark.parametrize("cut", [0, 1, 20, len(OK) - 1])
-@pytest.mark.parametrize("how", ["reset", "close"])
-def test_a_loss_under_tls_is_one_as_well(kind, certificates, cut, how):
-    async def script(peer):
-        await peer.answer(OK[:cut])
-        if how == "reset":
-            peer.reset()
-
-    async def scenario():
-        ca_file = str(certificates / "good.pem")
-        async with Scripted(script, tls=server_context(certificates)) as server:
-            async with client_of(kind, server, scheme="https", host="localhost", ca_file=ca_file) as client:
-                error = await failure_of(client.post(BODY))
-            return error.kind, error.ambiguous, len(server.requests)
-
-    assert run(scenario()) == (RESET, True, 1)
-
-
-def test_a_ca_file_that_cannot_be_used_is_found_at_once(kind, tmp_path):
-    empty = tmp_path / "empty.pem"
-    empty.write_text("no certificate")
-    for path, words in ((empty, "holds no certificate"), (tmp_path / "none.pem", "cannot be read")):
-        with pytest.raises(ConfigurationError, match=words) as caught:
-            open_client(kind, url="https://h/", ca_file=str(path))
-        assert [problem.path for problem in caught.value.problems] == ["destination.ca_file"]
-
-
-# proxies
-
-
-def test_the_stock_client_posts_through_a_proxy():
-    async def scenario():
-        async with Scripted() as proxy:
-            options = {"proxy": f"http://user:{TOKEN}@127.0.0.1:{proxy.port}"}
-            async with client_of(ClientKind.STOCK, 80, host="hooks.invalid", **options) as client:
-                assert (await client.post(BODY)).status == 200
-            (request,) = proxy.requests
-            assert request.startswith(f"POST http://hooks.invalid/hook/{TOKEN} HTTP/1.1\r\n".encode())
-            assert b"\r\nproxy-authorization: basic " in request.lower()
-
-    run(scenario())
-
-
-def test_a_proxy_that_refuses_the_tunnel_is_a_failure_to_connect():
-    async def script(peer):
-        await peer.answer(b"HTTP/1.1 407 " + TOKEN.encode() + b"\r\ncontent-length: 0\r\n\r\n")
-
-    async def scenario():
-        async with Scripted(script) as proxy:
-            options = {"proxy": f"http://127.0.0.1:{proxy.port}"}
-            async with client_of(ClientKind.STOCK, 443, scheme="https", host="hooks.invalid", **options) as client:
-                error = await failure_of(client.post(BODY))
-            assert proxy.requests[0].startswith(b"CONNECT hooks.invalid:443 ")
-            return error
-
-    error = run(scenario())
-    assert (error.kind, error.ambiguous) == (FailureKind.CONNECT, False)
-    assert "407" in error.detail
-
-
-@pytest.mark.parametrize("proxy", [f"ftp://{TOKEN}@p", TOKEN, f"http://user:{TOKEN}@", "http://"])
-def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(proxy):
-    with pytest.raises(ConfigurationError) as caught:
-        open_client(ClientKind.STOCK, url="https://h/", proxy=proxy)
-    assert [problem.path for problem in caught.value.problems] == ["destination.proxy"]
-    assert TOKEN not in "".join(traceback.format_exception(caught.value))
-
-
-def test_the_lean_client_refuses_a_proxy_and_says_what_to_do():
-    with pytest.raises(ConfigurationError, match="use stock") as caught:
-        open_client("lean", url="https://h/", proxy="http://proxy:3128")
-    assert [problem.path for problem in caught.value.problems] == ["destination.proxy"]
-
-
-def test_a_url_that_cannot_be_used_is_refused_at_once(kind):
-    with pytest.raises(ConfigurationError) as caught:
-        open_client(kind, url=f"//{TOKEN}")
-    assert TOKEN not in "".join(traceback.format_exception(caught.value))
-
-
-def test_an_unknown_kind_is_a_mistake_of_the_caller():
-    with pytest.raises(ValueError, match="fat"):
-        open_client("fat", url="https://h/")

@@ -7,7 +7,7 @@ from consumer.webhook.client import Headers, Options, Response
 
 
 def test_headers_are_a_mapping_by_lower_case_name():
-    headers = Headers([(b"Retry-After", b"7"), (b"X-A", b" 1 "), (b"x-a", b"\xe9")])
+    headers = Headers(iter, [(b"Retry-After", b"7"), (b"X-A", b" 1 "), (b"x-a", b"\xe9")])
     assert headers == {"retry-after": "7", "x-a": "1, \xe9"}
     assert headers["retry-after"] == "7"
     assert headers.get("Retry-After") is None
@@ -16,7 +16,7 @@ def test_headers_are_a_mapping_by_lower_case_name():
 
 
 def test_reprs_hold_neither_bodies_nor_passwords():
-    assert "pr1vate" not in repr(Response(400, Headers([(b"x", b"pr1vate")]), b"pr1vate"))
+    assert "pr1vate" not in repr(Response(400, Headers(list, [(b"x", b"pr1vate")]), b"pr1vate"))
     options = Options(1.0, 1, None, "http://user:pr1vate@proxy", "agent", "type")
     assert "pr1vate" not in repr(options)
 
