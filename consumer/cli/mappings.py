@@ -119,7 +119,7 @@ def _fields(mapping: dict[str, Any], path: str) -> Iterator[str]:
 
 
 def describe(node: Any) -> str:
-    """A mapping's value in words: ``traits.email``, ``traits.a, if blank traits.b``, else as it is written."""
+    """A mapping's value in words: ``traits.email``, ``traits.a, else traits.b``; without words as it is written."""
     from consumer.segment import js_json
 
     match node:
@@ -127,8 +127,8 @@ def describe(node: Any) -> str:
             return path.removeprefix("$.") or "the whole event"
         case {"@template": str(template)}:
             return f"template {template}"
-        case {"@if": {"blank": first, "then": then, "else": otherwise}} if first == otherwise:
-            return f"{describe(first)}, else {describe(then)}"
+        case {"@if": {"blank": first, "then": then, "else": otherwise}} if first == then:
+            return f"{describe(first)}, else {describe(otherwise)}"
         case {"@if": {"exists": first, "then": then, "else": otherwise}} if first == then:
             return f"{describe(first)}, else {describe(otherwise)}"
         case _:

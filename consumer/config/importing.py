@@ -43,8 +43,8 @@ _ENVELOPES: Final = (
     "values",
     "planned_values",
     "root_module",
-    "child_modules",
     "resources",
+    "child_modules",
 )
 _TERRAFORM: Final = {"destination_id": "destinationId", "action_id": "actionId", "action_slug": "actionSlug"} | {
     "model_id": "modelId",
@@ -134,9 +134,7 @@ class Found:
         if isinstance(data, dict) and not data.keys().isdisjoint({"mappings", "preset"}):
             self._own(text, source)
             return
-        before = len(self.subscriptions), len(self.filters), len(self.destinations)
-        self._walk(data, 0)
-        if before == (len(self.subscriptions), len(self.filters), len(self.destinations)):
+        if not self._walk(data, 0):
             message = (
                 "holds no subscription, filter or destination of Segment; give the Public API's answer to "
                 "GET /destinations/ID/subscriptions or /filters, or what `terraform show -json` prints"
@@ -155,41 +153,39 @@ class Found:
                 [Problem(f"{source}: {problem.path}", problem.message, problem.line) for problem in error.problems]
             ) from None
 
-    def _walk(self, data: Any, depth: int) -> None:
+    def _walk(self, data: Any, depth: int) -> int:
+        """How many things there were to take, those that were known already too."""
         if depth > _DEEPEST:
-            return
+            return 0
         if isinstance(data, list):
-            for item in data:
-                self._walk(item, depth + 1)
-        elif isinstance(data, dict):
-            if str(data.get("type")).startswith("segment_destination"):
-                for attributes in _attributes(data):
-                    self._resource(str(data["type"]), attributes)
-            elif "trigger" in data and not data.keys().isdisjoint({"actionId", "actionSlug"}):
-                self._subscription(data)
-            elif "if" in data and "actions" in data:
-                self._filter(data)
-            else:
-                if isinstance(data.get("metadata"), dict) and "settings" in data:
-                    self._destination(data)
-                pagination = data.get("pagination")
-                if isinstance(pagination, dict) and "subscriptions" in data:
-                    total = pagination.get("totalEntries")
-                    self.total = max(self.total, total if isinstance(total, int) else 0)
-                for key in _ENVELOPES:
-                    self._walk(data.get(key), depth + 1)
+            return sum(self._walk(item, depth + 1) for item in data)
+        if not isinstance(data, dict):
+            return 0
+        if str(data.get("type")).startswith("segment_destination"):
+            return sum(self._resource(str(data["type"]), attributes) for attributes in _attributes(data))
+        if "trigger" in data and not data.keys().isdisjoint({"actionId", "actionSlug"}):
+            return self._subscription(data)
+        if "if" in data and "actions" in data:
+            return self._filter(data)
+        number = 0
+        if isinstance(data.get("metadata"), dict) and "settings" in data:
+            number = self._destination(data)
+        pagination = data.get("pagination")
+        if isinstance(pagination, dict) and "subscriptions" in data:
+            total = pagination.get("totalEntries")
+            self.total = max(self.total, total if isinstance(total, int) else 0)
+        return number + sum(self._walk(data.get(key), depth + 1) for key in _ENVELOPES)
 
-    def _resource(self, kind: str, attributes: dict[str, Any]) -> None:
+    def _resource(self, kind: str, attributes: dict[str, Any]) -> int:
         """One resource of Terraform's, with the Public API's names for its attributes."""
         named = {_TERRAFORM.get(key, key): value for key, value in attributes.items()}
         if kind == "segment_destination_subscription":
-            self._subscription(named)
-        elif kind == "segment_destination_filter":
-            self._filter(named)
-        elif kind == "segment_destination":
-            self._destination(named)
+            return self._subscription(named)
+        if kind == "segment_destination_filter":
+            return self._filter(named)
+        return self._destination(named) if kind == "segment_destination" else 0
 
-    def _subscription(self, data: dict[str, Any]) -> None:
+    def _subscription(self, data: dict[str, Any]) -> int:
         found = Subscription(
             id=_text(data, "id"),
             name=_text(data, "name"),
@@ -204,8 +200,9 @@ class Found:
         # The same page may be given twice, or a list and one of its members.
         if not found.id or all(each.id != found.id for each in self.subscriptions):
             self.subscriptions.append(found)
+        return 1
 
-    def _filter(self, data: dict[str, Any]) -> None:
+    def _filter(self, data: dict[str, Any]) -> int:
         actions = data.get("actions")
         if isinstance(actions, list):
             actions = [_filter_action(action) for action in actions]
@@ -219,13 +216,15 @@ class Found:
         )
         if not found.id or all(each.id != found.id for each in self.filters):
             self.filters.append(found)
+        return 1
 
-    def _destination(self, data: dict[str, Any]) -> None:
+    def _destination(self, data: dict[str, Any]) -> int:
         settings = _unpacked(data.get("settings"))
         url = settings.get(WEBHOOK_SETTING) if isinstance(settings, dict) else None
         if isinstance(url, str) and url:
             self.secrets.add(url)
         self.destinations.append(Destination(_text(data, "id"), _text(data, "name"), data.get("enabled") is not False))
+        return 1
 
 
 def _filter_action(action: Any) -> Any:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 from consumer.chartmogul.compiled import DEFAULT_MAPPINGS, MappingSpec
 from consumer.config.document import MAX_BYTES, Document, join_path, parse_document, show_key
 from consumer.config.mappings_presets import DEFAULT, PRESETS, preset_for
-from consumer.config.mappings_quirks import directive_quirks, field_quirks, has_fields, trigger_quirks, type_literal
+from consumer.config.mappings_quirks import (
+    directive_quirks,
+    field_quirks,
+    has_fields,
+    one_line,
+    trigger_quirks,
+    type_literal,
+)
 from consumer.config.shape import nearest
 from consumer.errors import ConfigurationError, Problem
 from consumer.outcomes import Action
@@ -147,7 +154,7 @@ def _placed(problem: Problem, document: Document) -> Problem:
         if not cut:
             break
     line = document.lines.get(path, document.lines.get("")) if path else None
-    return Problem(problem.path or "(file)", problem.message, line)
+    return Problem(one_line(problem.path) or "(file)", one_line(problem.message), line)
 
 
 class _Reader:

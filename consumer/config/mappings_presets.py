@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
 
 def first_of(*paths: str) -> dict[str, Any]:
-    """The first of several paths that is not blank: missing, null, "", and to the hosted @if also 0 and false."""
+    """The first of several paths that is not blank: missing, null, "", and to the hosted @if also 0 and false.
+
+    ``blank`` is the hosted engine's name for the test, and ``then`` is what it gives where the value is *not* blank.
+    """
     path, *others = paths
     if not others:
         return {"@path": path}
-    return {"@if": {"blank": {"@path": path}, "then": first_of(*others), "else": {"@path": path}}}
+    return {"@if": {"blank": {"@path": path}, "then": {"@path": path}, "else": first_of(*others)}}
 
 
 _SPEC_SPELLINGS: Final[dict[Action, dict[str, Any]]] = {

@@ -58,6 +58,11 @@ def field_quirks(action: Action, mapping: Mapping[str, Any]) -> Iterator[Problem
         yield from _fields(action, mapping)
 
 
+def one_line(text: str) -> str:
+    """``text`` as a message or a comment may hold it: control characters in keys and triggers end neither."""
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
 def has_fields(mapping: Mapping[str, Any]) -> bool:
     """Whether a mapping's keys are the action's fields: a directive at the root can make any object."""
     return ROOT_DIRECTIVE not in mapping and not any(str(key).startswith("@") for key in mapping)

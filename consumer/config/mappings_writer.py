@@ -12,7 +12,7 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
-from consumer.config.mappings_quirks import directive_quirks, field_quirks, trigger_quirks
+from consumer.config.mappings_quirks import directive_quirks, field_quirks, one_line, trigger_quirks
 from consumer.errors import ConfigurationError, Problem
 from consumer.segment.filters import AllowProperties, DropProperties, Sample
 
@@ -63,7 +63,7 @@ def write_mappings(file: MappingsFile) -> str:
 
 def _entry(spec: MappingSpec) -> Iterator[str]:
     for quirk in spec_quirks(spec):
-        comment = f"{quirk.path}: {_SURROGATE.sub('?', quirk.message)}"
+        comment = one_line(f"{quirk.path}: {quirk.message}")
         yield from textwrap.wrap(comment, _WIDTH, initial_indent="  # ", subsequent_indent="  #   ")
     yield f"  - name: {flow(spec.name)}"
     if not spec.enabled:
