@@ -417,8 +417,15 @@ class Machine:
             return
         else:
             self._halts[reason] = detail
-        first = next(iter(self._halts.items()), None)
-        self._out.append(HaltChanged(*first) if first else HaltChanged(None))
+        shown = self._halt
+        self._out.append(HaltChanged(shown, self._halts[shown]) if shown else HaltChanged(None))
+
+    @property
+    def _halt(self) -> HaltReason | None:
+        """The halt to be shown: one that only a person can end before those that end by themselves."""
+        if HaltReason.DEAD_LETTER_RATIO in self._halts:
+            return HaltReason.DEAD_LETTER_RATIO
+        return next(iter(self._halts), None)
 
     # ---- lanes that fill their partition
 
@@ -533,7 +540,7 @@ class Machine:
         held = self._gate.held
         return Snapshot(
             state="stopping" if self._stopping else "halted" if self._halts else "running",
-            halt_reason=next((reason.value for reason in self._halts), ""),
+            halt_reason=self._halt.value if self._halt else "",
             held_by=held.value if held is not None else "",
             stats=self._stats,
             in_progress=dict(in_progress),

@@ -1,9 +1,10 @@
 """The machine goes on by itself: after halts, hand-overs and timers that come early. Each of these once stood still.
 
-All but one were found by the simulator (`tests/simulation`), which found nothing else in as many histories.
+Most were found by histories of the simulator (`tests/simulation`); here each has its few steps.
 """
 
 from consumer.delivery.gate import GateSettings
+from consumer.delivery.halt import HaltReason
 from consumer.delivery.messages import (
     Assigned,
     Commit,
@@ -213,3 +214,12 @@ def test_one_fetch_of_undecodable_records_is_not_dead_lettered_whole():
     h = Harness(gate=GateSettings(requests_per_second=None))
     h.poll(*[UNDECODABLE] * 500)
     assert len(h.get(DeadLetter)) == 20, "none is acknowledged yet, and what is written cannot be taken back"
+
+
+def test_a_halt_that_only_a_person_can_end_is_the_one_that_is_shown():
+    h = Harness()
+    for send in h.poll(*(post(str(i)) for i in range(3))):
+        h.answer(send, 403)
+    h.poll(*[UNDECODABLE] * 30)
+    assert h.get(HaltChanged) == [HaltChanged(HaltReason.DEAD_LETTER_RATIO, "decode: invalid_json")]
+    assert h.machine.snapshot().halt_reason == "dead_letter_ratio"
