@@ -265,8 +265,8 @@ class World:
         partition = self._partition(fault)
         log = self.broker.logs[partition]
         committed = self.broker.committed.get(partition)
-        if committed is None:
-            return
+        if committed is None or self.broker.group.members:
+            return  # Kafka refuses it while the group has members
         offset = min(max(committed.offset + by, log.start), log.end)
         self.note("operator resets %s from %s to %s", partition.number, committed, offset)
         for skipped in log.entries[: log.index(offset)]:
@@ -277,7 +277,7 @@ class World:
     def _overwrite_metadata(self, fault: Fault) -> None:
         partition = self._partition(fault)
         committed = self.broker.committed.get(partition)
-        if committed is not None:
+        if committed is not None and not self.broker.group.members:
             metadata = ("somebody's", "scc2r:AAAA", "scc1r:AAAA", committed.metadata[:-1])[fault.amount % 4]
             self.promise.forgotten(partition, committed.offset, "foreign metadata")
             self.broker.committed[partition] = Position(committed.offset, metadata)
