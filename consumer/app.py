@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import confluent_kafka
 
-from consumer.config.model import BatchFormat, Mode, StartPoint
+from consumer.config.model import BatchFormat, ClientKind, Mode, StartPoint
 from consumer.config.webhook_url import read_webhook_url
 from consumer.delivery.dispatch import BatchSettings
 from consumer.delivery.gate import GateSettings
@@ -36,10 +36,11 @@ from consumer.planning import Planner
 from consumer.reload import MappingsReloader
 from consumer.sender import Sender, encode_array, encode_ndjson, encode_single, no_statuses, statuses_at
 from consumer.service import Service
-from consumer.webhook.client import NO_HEADERS, Response, open_client
+from consumer.webhook.client import open_client
+from consumer.webhook.shadow import ShadowClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from consumer.config.model import Settings
     from consumer.delivery.messages import DeadLetter, HaltChanged, Partition
@@ -62,20 +63,6 @@ class SystemClock:
 
     monotonic = staticmethod(time.monotonic)
     unix = staticmethod(time.time)
-
-
-class ShadowClient:
-    """Delivers nowhere and says that it did: everything but the POST, to run beside Segment and compare."""
-
-    async def post(self, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> Response:  # noqa: ARG002 - the interface's
-        """Answer 200 without sending."""
-        return Response(200, {}, b"")
-
-    async def set_url(self, url: str) -> None:
-        """There is none to set."""
-
-    async def aclose(self) -> None:
-        """There is nothing to close."""
 
 
 def delivery_settings(settings: Settings) -> DeliverySettings:
@@ -374,7 +361,7 @@ class Application:
             return ShadowClient()
         destination, delivery = self.settings.destination, self.settings.delivery
         return open_client(
-            destination.client.value,
+            destination.client or (ClientKind.STOCK if destination.proxy is not None else ClientKind.LEAN),
             url=self._url,
             timeout_seconds=destination.timeout_seconds,
             connections=delivery.concurrency,

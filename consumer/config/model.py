@@ -219,8 +219,9 @@ class Destination(Section):
     """Certificates (PEM) to trust instead of the system's."""
     proxy: SecretStr | None = None
     """HTTP proxy, ``http://[user:password@]host:port``."""
-    client: ClientKind = ClientKind.STOCK
-    """``stock`` is httpx: it takes a proxy. ``lean`` is this project's own: a fraction of the CPU, no proxy."""
+    client: ClientKind | None = None
+    """``lean`` is this project's own HTTP client: a fraction of the CPU, no proxy. ``stock`` is httpx, for a proxy.
+    ``null`` takes ``lean``, or ``stock`` where there is a proxy."""
     idempotency_key: Flag = False
     """Send an ``Idempotency-Key`` header, the same for each attempt at a delivery, for a gateway that knows it."""
     require_company_id: Flag = False

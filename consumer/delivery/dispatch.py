@@ -112,6 +112,9 @@ class Dispatcher:
     def forget_given_up(self) -> None:
         """Drop what was not sent of partitions that are no longer ours."""
         self._ready = deque(d for d in self._ready if d.of.owner.alive)
+        for request in self._due:
+            request.deliveries = [d for d in request.deliveries if d.of.owner.alive]
+        self._due = deque(request for request in self._due if request.deliveries)
 
     def run(self, now: float) -> None:
         """Start what the gate lets through; remember what holds the rest, and when to look again."""
