@@ -95,6 +95,17 @@ def test_a_refused_webhook_is_tried_with_another_event_where_the_one_that_waits_
     assert h.get(HaltChanged) == [HaltChanged(None)]
 
 
+def test_what_is_due_goes_with_its_partition():
+    h = Harness(gate=GateSettings(requests_per_second=None, concurrency=1))
+    (send,) = h.poll(post("a"), post("b"))
+    (other,) = h.answer(send, 503)
+    h.tick(1.0)
+    assert h.machine.snapshot().waiting == 1
+    h.do(Lost([P]))
+    assert h.machine.snapshot().waiting == 0
+    assert h.answer(other) == []
+
+
 def test_a_dead_letter_that_goes_with_its_partition_ends_the_halt():
     h = Harness()
     h.poll(REJECT)
