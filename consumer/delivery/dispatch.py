@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from consumer.delivery.gate import NEVER, Gate
 from consumer.delivery.messages import Probe, Send
+from consumer.delivery.ready import ReadyQueue
 from consumer.outcomes import Post
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Dispatcher:
         self._out = out
         self._ident = 0
         self._parks = 0
-        self._ready: deque[Delivery] = deque()
+        self._ready = ReadyQueue()
         self._ready_since = now
         """Since when the oldest ready delivery has waited for its request to fill."""
         self._due: deque[Request] = deque()
@@ -111,7 +112,7 @@ class Dispatcher:
 
     def forget_given_up(self) -> None:
         """Drop what was not sent of partitions that are no longer ours."""
-        self._ready = deque(d for d in self._ready if d.of.owner.alive)
+        self._ready.keep(lambda delivery: delivery.of.owner.alive)
         for request in self._due:
             request.deliveries = [d for d in request.deliveries if d.of.owner.alive]
         self._due = deque(request for request in self._due if request.deliveries)
@@ -151,14 +152,14 @@ class Dispatcher:
         chosen: list[Delivery] = []
         size = 0
         while ready and len(chosen) < settings.max_events:
-            delivery = ready[0]
+            delivery = ready.first()
             if delivery.sends:
                 assert isinstance(delivery.plan, Post)
                 size += len(delivery.plan.body)
                 if chosen and size > settings.max_bytes:
                     break
                 chosen.append(delivery)
-            ready.popleft()
+            ready.pop()
         self._ready_since = now
         return Request(chosen) if chosen else None
 

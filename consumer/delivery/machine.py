@@ -89,7 +89,7 @@ class Machine:
         self._halts: dict[HaltReason, str] = {}
         self._stopping = False
         self._delivered = Delivered(settings.dedupe_entries) if settings.dedupe_entries else None
-        self._letters = 0
+        self._letters = self._admitted = 0
         self._last_delivered_at = -NEVER
         self._commit_at = now
         self._commit_under_way = False
@@ -243,7 +243,8 @@ class Machine:
                 continue
             if opened is None:
                 unended = sum(not isinstance(p, Skip) for p in record.planned)
-                opened = state.admit(record, unended, self._now, self._gate.open_seconds)
+                self._admitted += 1
+                opened = state.admit(record, unended, self._now, self._gate.open_seconds, self._admitted)
             state.unended[key] += 1
             delivery = Delivery(opened, plan)
             if isinstance(plan, Post):

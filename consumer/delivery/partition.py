@@ -32,13 +32,15 @@ ELAPSED_COMMIT_SECONDS = 60.0
 class OpenRecord:
     """A record with deliveries that have not ended."""
 
-    __slots__ = ("first_attempt", "owner", "polled_at", "record", "remaining")
+    __slots__ = ("first_attempt", "owner", "polled_at", "record", "remaining", "sequence")
 
-    def __init__(self, owner: PartitionState, record: Record, remaining: int, polled_at: float) -> None:
+    def __init__(self, owner: PartitionState, record: Record, remaining: int, polled_at: float, sequence: int) -> None:
         self.owner = owner
         self.record = record
         self.remaining = remaining
         self.polled_at = polled_at
+        self.sequence = sequence
+        """The how-manieth record of the process it is, over all partitions."""
         self.first_attempt: float | None = None
         """Open-gate seconds at the first attempt of any of its deliveries, None before it."""
 
@@ -143,9 +145,9 @@ class PartitionState:
             self._committed_changes = self._committing_changes
         self._committing_changes = None
 
-    def admit(self, record: Record, remaining: int, now: float, open_seconds: float) -> OpenRecord:
+    def admit(self, record: Record, remaining: int, now: float, open_seconds: float, sequence: int) -> OpenRecord:
         """Take in a record whose offset the ledger has just opened."""
-        opened = OpenRecord(self, record, remaining, now)
+        opened = OpenRecord(self, record, remaining, now, sequence)
         if record.offset == self._restored_offset and self._restored_elapsed:
             opened.first_attempt = open_seconds - self._restored_elapsed
         self.open[record.offset] = opened

@@ -475,3 +475,13 @@ def test_a_revoked_partition_takes_its_part_of_the_rate_with_it():
     assert h.get(Release)
     snapshot = h.machine.snapshot()
     assert (snapshot.rate_per_second, snapshot.concurrency_limit) == (25, 5)
+
+
+def test_what_waited_for_its_lane_goes_before_what_came_later():
+    h = Harness(gate=GateSettings(requests_per_second=None, concurrency=1))
+    (send,) = h.poll(post("a", b"0"), post("a", b"1"), post("b", b"2"), post("a", b"3"), post("c", b"4"))
+    order = [send.bodies[0]]
+    while sends := h.answer(send):
+        (send,) = sends
+        order.append(send.bodies[0])
+    assert order == [b"0", b"1", b"2", b"3", b"4"]
