@@ -100,13 +100,21 @@ class Store:
             sqlite3.Error: it cannot be opened or is no database.
         """
         self._db = sqlite3.connect(path if path is not None else ":memory:", isolation_level=None)
-        self._db.execute("PRAGMA synchronous=OFF")  # it survives a crash of this process, which is what it is for
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.executescript(_SCHEMA)
         self._mode = company_mode
         self._pending: list[Delivery] = []
         self._seen: set[tuple[str, str]] = set()
         self.duplicates = 0
+        try:
+            self._restore()
+        except sqlite3.Error:
+            self._db.close()
+            raise
+
+    def _restore(self) -> None:
+        """Make the tables where they are missing, and count what is in them."""
+        self._db.execute("PRAGMA synchronous=OFF")  # it survives a crash of this process, which is what it is for
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.executescript(_SCHEMA)
         query = "SELECT type, message_id, duplicate FROM deliveries WHERE accepted"
         for kind, message_id, duplicate in self._db.execute(query):
             self._seen.add((kind, message_id))
