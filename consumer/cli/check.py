@@ -46,12 +46,24 @@ def check(ctx: click.Context, config: Path | None, offline: bool) -> None:  # no
     problems: Sequence[Problem] = ()
     try:
         settings = settings_from(config)
+        problems = _mappings(settings)
     except ConfigurationError as error:
         problems = error.problems
     for line in report(settings, problems):
         click.echo(line)
     if problems:
         ctx.exit(ExitCode.CONFIGURATION)
+
+
+def _mappings(settings: Settings) -> Sequence[Problem]:
+    """What is wrong in the mappings file."""
+    from consumer.config.mappings import load_mappings
+
+    try:
+        load_mappings(settings.mappings_file)
+    except ConfigurationError as error:
+        return [Problem(f"mappings_file.{each.path}", each.message, each.line) for each in error.problems]
+    return ()
 
 
 def report(settings: Settings | None, problems: Sequence[Problem]) -> list[str]:

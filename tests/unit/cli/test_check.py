@@ -62,3 +62,20 @@ def test_a_file_that_cannot_be_read_says_so_alone(check):
     result = check("a: [")
     assert result.exit_code == ExitCode.CONFIGURATION
     assert verdicts(result.output) == {"file": "fail"}
+
+
+def test_mistakes_in_the_mappings_file_are_shown_in_its_section(tmp_path):
+    (tmp_path / "mappings.yaml").write_text(
+        "mappings:\n  - {name: a, action: sendNothing, trigger: 'x', mapping: {}}\n"
+    )
+    config = tmp_path / "settings.yaml"
+    config.write_text(
+        "kafka: {bootstrap_servers: b, topics: [t], start_from: latest}\n"
+        "destination: {webhook_url: 'https://example.com/hook'}\n"
+        "dead_letter: {topic: d}\n"
+        f"mappings_file: {tmp_path / 'mappings.yaml'}\n"
+    )
+    result = CliRunner().invoke(cli, ["check", "--offline", "--config", str(config)])
+    assert result.exit_code == 2
+    assert "fail  mappings_file" in result.output
+    assert "mappings_file.mappings[0].action (line 2)" in result.output
