@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from hashlib import sha256
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from consumer.delivery.gate import NEVER, Gate
@@ -113,9 +113,11 @@ class Dispatcher:
     def forget_given_up(self) -> None:
         """Drop what was not sent of partitions that are no longer ours."""
         self._ready.keep(lambda delivery: delivery.of.owner.alive)
-        for request in self._due:
+        for request in (*self._due, *(request for _, _, request in self._parked)):
             request.deliveries = [d for d in request.deliveries if d.of.owner.alive]
         self._due = deque(request for request in self._due if request.deliveries)
+        self._parked = [parked for parked in self._parked if parked[2].deliveries]
+        heapify(self._parked)
 
     def run(self, now: float) -> None:
         """Start what the gate lets through; remember what holds the rest, and when to look again."""

@@ -106,6 +106,16 @@ def test_what_is_due_goes_with_its_partition():
     assert h.answer(other) == []
 
 
+def test_what_is_parked_goes_with_its_partition_however_long_the_gate_stays_closed():
+    h = Harness(gate=GateSettings(requests_per_second=None, concurrency=1))
+    (send,) = h.poll(post("a"), post("b"))
+    h.answer(send, 503)
+    h.do(Lost([P]))
+    h.tick(1.0)
+    assert h.machine.snapshot().waiting == 0
+    assert h.machine._dispatcher._parked == []
+
+
 def test_a_dead_letter_that_goes_with_its_partition_ends_the_halt():
     h = Harness()
     h.poll(REJECT)
