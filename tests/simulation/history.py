@@ -19,6 +19,7 @@ from tests.simulation.entries import Delivery, Lane, entry
 from tests.simulation.plan import ROOMY_BYTES, Fault, FaultKind, Kind, Plan, RecordPlan
 from tests.simulation.promise import OUTAGE_SECONDS, RETRY_AFTER_CAP_SECONDS, Promise, Violation
 from tests.simulation.replica import Replica
+from tests.simulation.show import Show
 from tests.simulation.webhook import Webhook
 
 if TYPE_CHECKING:
@@ -88,11 +89,12 @@ class World:
         self.trace: list[str] | None = [] if trace else None
         self.coverage: Counter[str] = Counter()
         self.deliveries: list[Delivery] = []
+        self.show = Show(self.deliveries)
         self._lanes: dict[tuple[int, str], Lane] = {}
         logs = {Partition("events", n): Log(self.random.choice((0, 0, 5000))) for n in range(plan.partitions)}
         self._partitions = list(logs)
         self.broker = Broker(self.clock, self.random, logs)
-        self.webhook = Webhook(self.random)
+        self.webhook = Webhook(self.random, per_item=plan.per_item)
         self.promise = Promise(plan, logs)
         self.settings = DeliverySettings(
             gate=GateSettings(
@@ -105,6 +107,8 @@ class World:
             batch=BatchSettings(max_events=plan.max_events, linger_seconds=plan.linger_seconds),
             buffer_bytes=plan.buffer_bytes,
             commit_interval_seconds=plan.commit_interval_seconds,
+            lane_policy=plan.lane_policy,
+            lane_patience_seconds=5.0,
         )
         self.replicas: list[Replica] = []
         self._processes = 0
@@ -220,7 +224,7 @@ class World:
     # ---- faults
 
     def _happen(self, fault: Fault) -> None:
-        self.note("%s", fault)
+        self.note("FAULT %s for %.1f s", fault.kind, fault.seconds)
         self.coverage[fault.kind] += 1
         if fault.kind in _OF_WEBHOOK:
             what = (fault.kind, fault.amount)
@@ -295,6 +299,8 @@ class World:
         for candidate in log.entries[:-1]:
             if self.random.random() < 0.4:
                 candidate.gone = True
+        if fault.amount % 2:
+            self._crash(fault)  # what the next owner's map has as open may be gone by then
 
     def _partition(self, fault: Fault) -> Partition:
         return self._partitions[fault.which % len(self._partitions)]

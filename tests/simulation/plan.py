@@ -11,6 +11,8 @@ from enum import StrEnum
 from random import Random
 from typing import NamedTuple
 
+from consumer.delivery.settings import LanePolicy
+
 LARGEST_RECORD = 2500
 """Bytes."""
 
@@ -111,7 +113,11 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A whole history, but for its dice."""
+    """A whole history, but for its dice.
+
+    Attributes:
+        per_item: the webhook says of each event in a request what became of it.
+    """
 
     seed: int
     partitions: int
@@ -124,6 +130,8 @@ class Plan:
     buffer_bytes: int
     commit_interval_seconds: float
     budget_seconds: float
+    per_item: bool
+    lane_policy: LanePolicy
     records: tuple[RecordPlan, ...]
     faults: tuple[Fault, ...]
 
@@ -139,7 +147,7 @@ class Plan:
             (
                 f"rate {self.rate}/s burst {self.burst}, concurrency {self.concurrency}, batches of {self.max_events} "
                 f"linger {self.linger_seconds} s, buffer {self.buffer_bytes} B, commit every {self.commit_interval_seconds} s, "
-                f"budget {self.budget_seconds} s"
+                f"budget {self.budget_seconds} s, lanes {self.lane_policy}{', answers per item' * self.per_item}"
             ),
         ]
         lines += [
@@ -163,6 +171,7 @@ def make(seed: int) -> Plan:
     random = Random(seed)
     partitions = random.choice((2, 3, 4, 6))
     max_events = random.choice((1, 1, 1, 4, 16))
+    per_item = max_events > 1 and random.random() < 0.4
     span = random.choice((5.0, 20.0, 60.0))
     return Plan(
         seed=seed,
@@ -176,7 +185,10 @@ def make(seed: int) -> Plan:
         buffer_bytes=random.choice((15_000, 60_000, ROOMY_BYTES)),
         commit_interval_seconds=random.choice((0.5, 1.0, 3.0)),
         budget_seconds=random.choice((90.0, 200.0)),
-        records=_records(random, partitions, span, stuck=2 if max_events == 1 else 0),
+        per_item=per_item,
+        lane_policy=random.choice((LanePolicy.BLOCK, LanePolicy.BLOCK, *LanePolicy)),
+        # Where a request is answered as a whole, what is stuck would take along whatever travels with it.
+        records=_records(random, partitions, span, stuck=2 if max_events == 1 or per_item else 0),
         faults=_faults(random, span),
     )
 

@@ -27,6 +27,7 @@ from consumer.delivery.gate import Held
 from consumer.delivery.messages import Partition, Position
 from consumer.delivery.offset_map import MAX_CHARS, Restored, decode
 from consumer.delivery.partition import OVERHEAD_BYTES
+from consumer.delivery.settings import LanePolicy
 from consumer.outcomes import DeliverReason, FailureKind, Stage
 from tests.simulation.kafka import BATCH
 from tests.simulation.plan import LARGEST_RECORD, Kind, Plan
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from consumer.delivery.messages import Answer, DeadLetter
     from tests.simulation.broker import Log
-    from tests.simulation.entries import Delivery, Entry
+    from tests.simulation.entries import Delivery, Entry, Lane
     from tests.simulation.replica import Replica
 
 RETRY_AFTER_CAP_SECONDS = 30.0
@@ -135,8 +136,7 @@ class Promise:
             lane = delivery.lane
             assert lane is not None
             if delivery.place > lane.first_open and lane.advance() < delivery.place:
-                first = lane.deliveries[lane.first_open].entry
-                raise Violation("lanes", f"{entry} is sent before {first}, which is before it in its lane, has ended")
+                self._may_pass(delivery, lane)
             tenure.in_flight.add(delivery)
             if entry not in tenure.sent_at:
                 tenure.sent_at[entry] = replica.machine._gate.open_seconds
@@ -145,6 +145,15 @@ class Promise:
             if delivery.first_sent < 0.0:
                 delivery.first_sent = now
         self._gate_held(replica, now)
+
+    def _may_pass(self, delivery: Delivery, lane: Lane) -> None:
+        """Something before it in its lane has not ended: only the lane policy may have let it go, after it was tried."""
+        released = self._plan.lane_policy is LanePolicy.RELEASE_ORDER
+        for before in lane.deliveries[lane.first_open : delivery.place]:
+            if not (before.ended or before.entry.gone or (released and before.first_sent >= 0.0)):
+                raise Violation(
+                    "lanes", f"{delivery.entry} is sent before {before.entry}, before it in its lane, has ended"
+                )
 
     def _gate_held(self, replica: Replica, now: float) -> None:
         plan = self._plan
@@ -169,13 +178,14 @@ class Promise:
         self, replica: Replica, answer: Answer, deliveries: Sequence[tuple[Delivery, Tenure]], now: float
     ) -> None:
         """A machine is told how a request ended."""
-        for delivery, tenure in deliveries:
+        statuses = answer.statuses if answer.statuses is not None else [answer.status] * len(deliveries)
+        for (delivery, tenure), status in zip(deliveries, statuses, strict=True):
             tenure.in_flight.discard(delivery)
             alive = tenure is replica.tenures.get(delivery.entry.partition)
-            if 200 <= answer.status < 300:
+            if 200 <= status < 300:
                 self.ended(replica, delivery, tenure)
                 replica.delivered_at = now if alive else replica.delivered_at
-            elif alive:
+            elif alive and answer.statuses is None:
                 self._spent(replica, delivery, tenure, answer, now)
         retried = answer.status in (408, 423, 429) or (answer.status >= 500 and answer.status != 501)
         if answer.retry_after is not None and retried:
@@ -235,6 +245,8 @@ class Promise:
             right = letter.stage is (Stage.VALIDATE if kind is Kind.REJECT else Stage.DECODE)
         elif letter.reason is DeliverReason.HTTP_REJECTED:
             right = kind is Kind.REFUSED and letter.status == 422
+        elif letter.reason is DeliverReason.LANE_POLICY:
+            right = self._plan.lane_policy is LanePolicy.DEAD_LETTER_EVENT and delivery.first_sent >= 0.0
         else:
             waited = now - entry.first_sent
             right = letter.reason is DeliverReason.RETRY_BUDGET_SPENT and waited >= self._plan.budget_seconds - 1.0

@@ -24,6 +24,7 @@ class Reply(NamedTuple):
     Attributes:
         seconds: until the client knows.
         accepted: whether the webhook has taken what was posted; the client may be told otherwise.
+        statuses: of each delivery, where it says them; then those with a 2xx are accepted.
     """
 
     seconds: float
@@ -31,6 +32,7 @@ class Reply(NamedTuple):
     failure: FailureKind | None = None
     retry_after: float | None = None
     accepted: bool = False
+    statuses: list[int] | None = None
 
 
 class Webhook:
@@ -41,8 +43,9 @@ class Webhook:
         under_way: requests without an answer.
     """
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, *, per_item: bool = False) -> None:
         self._random = random
+        self._per_item = per_item
         self.active: list[tuple[FaultKind, int]] = []
         self.healed = False
         self.under_way = 0
@@ -96,12 +99,21 @@ class Webhook:
 
     def _judged(self, deliveries: Sequence[Delivery], reply: Reply) -> Reply:
         """Some events are answered otherwise than the rest, whatever happens around them."""
+        if self._per_item and reply.status:
+            return reply._replace(statuses=[self._status(delivery.kind) for delivery in deliveries])
         kinds = {delivery.kind for delivery in deliveries}
         if Kind.STUCK in kinds and not self.healed:
             return reply._replace(status=503 if reply.status else 0, accepted=False)
         if Kind.REFUSED in kinds:
             return reply._replace(status=422 if reply.status else 0, accepted=False)
         return reply
+
+    def _status(self, kind: Kind) -> int:
+        if kind is Kind.REFUSED:
+            return 422
+        if (kind is Kind.STUCK and not self.healed) or self._random.random() < 0.05:
+            return 503
+        return 200
 
     def _lost(self, amount: int, _: float) -> Reply | None:
         if self._random.random() < 0.5:
