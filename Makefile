@@ -2,13 +2,14 @@
 # Each target makes what it stands on: .venv, from the lock files, once and again when a lock file changes.
 
 ARGS ?=
+N ?= 2000
 VENV := .venv
 PYTHON_IN_VENV := $(VENV)/bin/python
 PIP_INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check
 # Hashes for all, and wheels only: building from source would fetch build requirements that no lock file names.
 FROM_LOCK := --require-hashes --only-binary :all:
 
-.PHONY: help demo test test-all crash outage replicas docs lint format types build lock clean distclean
+.PHONY: help demo test test-all simulate crash outage replicas docs lint format types build lock clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
@@ -23,6 +24,9 @@ test: $(VENV)/.dev-installed ## all tests but the slow ones; on real Kafka too w
 test-all: $(VENV)/.dev-installed ## every test, the slow ones included
 	@$(PYTHON_IN_VENV) -m tests.kafka.discover
 	@$(PYTHON_IN_VENV) -m pytest --slow $(ARGS)
+
+simulate: $(VENV)/.dev-installed ## histories of crashes, rebalances and outages against the promise; N=2000, ARGS="--seed 7"
+	@$(PYTHON_IN_VENV) -m tests.simulation.run --histories $(N) $(ARGS)
 
 crash: $(VENV)/.dev-installed ## kill the service again and again on real Kafka, and account for every event; ARGS="--rounds 50"
 	@$(PYTHON_IN_VENV) tests/crash/crash.py $(ARGS)
