@@ -221,9 +221,9 @@ class Dispatcher:
     @property
     def waiting(self) -> int:
         """Deliveries that could be sent, were the gate open."""
-        return len(self._ready) + sum(len(request.deliveries) for request in self._due)
+        return len(self._ready) + sum(not d.given_up for request in self._due for d in request.deliveries)
 
     @property
     def parked(self) -> int:
         """Deliveries that wait for their retry time."""
-        return sum(d.of.owner.alive and d.parked for _, _, request in self._parked for d in request.deliveries)
+        return sum(d.parked and not d.given_up for _, _, request in self._parked for d in request.deliveries)

@@ -27,7 +27,8 @@ from consumer.delivery.messages import (
 )
 from consumer.delivery.offset_map import decode, encode
 from consumer.delivery.retry import RetryPolicy
-from tests.unit.delivery.test_machine import REJECT, UNDECODABLE, Harness, P, post
+from consumer.delivery.settings import LanePolicy
+from tests.unit.delivery.test_machine import REJECT, UNDECODABLE, Harness, P, fill_with_a_failing_lane, post
 
 Q = Partition("t", 1)
 
@@ -244,3 +245,10 @@ def test_a_halt_that_only_a_person_can_end_is_the_one_that_is_shown():
     h.poll(*[UNDECODABLE] * 30)
     assert h.get(HaltChanged) == [HaltChanged(HaltReason.DEAD_LETTER_RATIO, "decode: invalid_json")]
     assert h.machine.snapshot().halt_reason == "dead_letter_ratio"
+
+
+def test_what_the_lane_policy_has_given_up_waits_for_nothing():
+    h, _ = fill_with_a_failing_lane(LanePolicy.DEAD_LETTER_EVENT)
+    assert h.machine.snapshot().parked == 0
+    h.tick(300.0)
+    assert h.machine.snapshot().waiting == 0
