@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Self
 
 import confluent_kafka
 
-from consumer.config.model import BatchFormat, ClientKind, Mode, StartPoint
-from consumer.config.webhook_url import read_webhook_url
+from consumer.config.model import BatchFormat, StartPoint
 from consumer.delivery.dispatch import BatchSettings
 from consumer.delivery.gate import GateSettings
 from consumer.delivery.halt import HaltReason
 from consumer.delivery.retry import RetryPolicy
 from consumer.delivery.settings import DeliverySettings, LanePolicy
-from consumer.errors import ConfigurationError
+from consumer.destination import Destination
 from consumer.kafka import events
 from consumer.kafka.dead_letter import DeadLettersReported, DeadLetterWriter
 from consumer.kafka.decode import Decoder
@@ -26,7 +25,7 @@ from consumer.kafka.properties import SourceConfig
 from consumer.kafka.source import KafkaSource
 from consumer.letterbox import Letterbox
 from consumer.ops.http import Endpoints, OpsServer
-from consumer.ops.log import Repeats, get_logger, redactor
+from consumer.ops.log import Repeats, get_logger
 from consumer.ops.metrics import make_registry
 from consumer.ops.readiness import REMEDIES
 from consumer.ops.redact import redact_excerpt
@@ -34,24 +33,14 @@ from consumer.ops.snapshot import Failure, Lag, ServiceSnapshot, SnapshotExchang
 from consumer.ops.watchdog import Heartbeat, Watchdog
 from consumer.planning import Planner
 from consumer.reload import MappingsReloader
-from consumer.sender import Sender, encode_array, encode_ndjson, encode_single, no_statuses, statuses_at
 from consumer.service import Service
-from consumer.webhook.client import open_client
-from consumer.webhook.shadow import ShadowClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable
 
     from consumer.config.model import Settings
     from consumer.delivery.messages import DeadLetter, HaltChanged, Partition
-    from consumer.webhook.client import WebhookClient
 
-_ENCODERS: dict[BatchFormat, Callable[[Sequence[bytes]], bytes]] = {
-    BatchFormat.SINGLE: encode_single,
-    BatchFormat.ARRAY: encode_array,
-    BatchFormat.NDJSON: encode_ndjson,
-}
-_CONTENT_TYPES = {BatchFormat.NDJSON: "application/x-ndjson"}
 _WATCH_SECONDS = 2.0
 _FAILURES = 20
 _CLOSE_SECONDS = 5.0
@@ -114,8 +103,7 @@ class Application:
         self._log = get_logger("consumer")
         self._heartbeat = Heartbeat()
         self._clock = SystemClock()
-        self._url = "" if self._shadow else read_webhook_url(settings.destination)
-        self._client = self._open_client()
+        self._destination = Destination(settings, self._warn)
         self._mappings = MappingsReloader(settings, self._log, self._clock.unix)
         decoder = Decoder(settings.source.format.value, settings.source.envelope.value)
         self._planner = Planner(decoder, self._mappings.router.route)
@@ -139,11 +127,6 @@ class Application:
         self._source: KafkaSource
         self._writer: DeadLetterWriter
         self._letterbox: Letterbox
-        self._sender: Sender
-
-    @property
-    def _shadow(self) -> bool:
-        return self.settings.delivery.mode is Mode.SHADOW
 
     async def __aenter__(self) -> Self:
         """Open the endpoints and join the group."""
@@ -177,17 +160,8 @@ class Application:
             self._clock,
             lambda letter, ok: self.service.dead_letter_written(letter, ok=ok),
         )
-        encode = _ENCODERS[self.settings.delivery.batch.format]
-        pointer = self.settings.delivery.batch.statuses_pointer
-        self._sender = Sender(
-            self._client,
-            encode,
-            self.service.answered,
-            self._clock,
-            prepare=self._refresh_url,
-            statuses=statuses_at(pointer) if pointer else no_statuses,
-        )
-        self.service.start(self._source, self._letterbox, self._sender)
+        sender = self._destination.sender(self.service.answered, self._clock)
+        self.service.start(self._source, self._letterbox, sender)
         self._tasks = [loop.create_task(self._watch()), loop.create_task(self._letterbox.check())]
         return self
 
@@ -198,8 +172,7 @@ class Application:
         if not self.service.closed.done():
             self.stop()
             await self.closed()
-        await self._sender.aclose()
-        await self._client.aclose()
+        await self._destination.aclose()
         self._writer.close(_CLOSE_SECONDS)
         self._watchdog.__exit__(None, None, None)
         self._ops.close()
@@ -325,7 +298,7 @@ class Application:
             self._heartbeat.beat()
             await asyncio.sleep(_WATCH_SECONDS)
             try:
-                if await self._refresh_url():
+                if await self._destination.refresh():
                     self.service.destination_changed()
                 router = await asyncio.to_thread(self._mappings.poll)
                 if router is not None:
@@ -335,40 +308,7 @@ class Application:
             except Exception as error:  # noqa: BLE001 - looking for changes must outlive a fault in it
                 self._warn("watch_failed", type(error).__name__, error=type(error).__name__)
 
-    async def _refresh_url(self) -> bool:
-        """Read the webhook URL's file again; whether there is another URL now."""
-        destination = self.settings.destination
-        if self._shadow or destination.webhook_url_file is None:
-            return False
-        try:
-            url = read_webhook_url(destination)
-            if url == self._url:
-                return False
-            redactor.register_secret(url)
-            await self._client.set_url(url)
-        except ConfigurationError as error:
-            # Half written, or wrong: the one before stays.
-            self._warn("webhook_url_refused", "", problems=[str(problem) for problem in error.problems])
-            return False
-        self._url = url
-        self._log.info("webhook_url_changed")
-        return True
-
     # ---- the parts
-
-    def _open_client(self) -> WebhookClient:
-        if self._shadow:
-            return ShadowClient()
-        destination, delivery = self.settings.destination, self.settings.delivery
-        return open_client(
-            destination.client or (ClientKind.STOCK if destination.proxy is not None else ClientKind.LEAN),
-            url=self._url,
-            timeout_seconds=destination.timeout_seconds,
-            connections=delivery.concurrency,
-            ca_file=str(destination.ca_file) if destination.ca_file is not None else None,
-            proxy=destination.proxy.get_secret_value() if destination.proxy is not None else None,
-            content_type=_CONTENT_TYPES.get(delivery.batch.format, "application/json"),
-        )
 
     def _source_config(self) -> SourceConfig:
         kafka = self.settings.kafka

@@ -13,6 +13,8 @@ from consumer.ops.redact import redact_excerpt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from confluent_kafka import Message
+
     from consumer.delivery.messages import DeadLetter
     from consumer.kafka.dead_letter import DeadLettersReported, DeadLetterWriter
     from consumer.sender import Clock
@@ -54,7 +56,12 @@ class Letterbox:
     def write(self, letter: DeadLetter) -> None:
         """Write one."""
         self._pending[letter.ident] = letter
-        context = DeadLetterContext(
+        message: Message = letter.source  # type: ignore[assignment] # what the planner put there
+        self._writer.write(letter.ident, message, self.context(letter, message))
+
+    def context(self, letter: DeadLetter, message: Message) -> DeadLetterContext:  # noqa: ARG002 - a replay asks it
+        """What the letter's headers say beside the record's own."""
+        return DeadLetterContext(
             reason=letter.reason,
             stage=letter.stage,
             detail=letter.detail,
@@ -69,7 +76,6 @@ class Letterbox:
             response=redactor(redact_excerpt(letter.excerpt, [letter.body])),
             attempts=letter.attempts,
         )
-        self._writer.write(letter.ident, letter.source, context)  # type: ignore[arg-type] # what the planner put there
 
     def reported(self, report: DeadLettersReported) -> None:
         """Take the broker's word."""
