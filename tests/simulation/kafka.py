@@ -258,6 +258,10 @@ class KafkaSide:
             done(Committed(own, applied and heard), applied)
 
         self._commit_under_way = (number, own, ended)
+        if self._revoking is not None:
+            # What is committed while partitions are drained is waited for: it must not come after their release.
+            self._commit_ended(number, ok=True)
+            return
         self._clock.after(2.0 if slow else 0.005 + 0.02 * self._random.random(), self._commit_arrives, number)
 
     def _commit_arrives(self, number: int) -> None:
