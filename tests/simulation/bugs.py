@@ -336,9 +336,9 @@ def drop_what_is_ready_when_another_partition_goes() -> Patches:
 def give_an_age_to_whatever_comes_next() -> Patches:
     """An age restored from a commit went to every later record that came at the committed offset."""
 
-    def admit(self: partition.PartitionState, record: Any, remaining: int, now: float, open_seconds: float) -> Any:
+    def admit(self: partition.PartitionState, *arguments: Any) -> partition.OpenRecord:
         self._restored_offset = self.committed.offset
-        return original(self, record, remaining, now, open_seconds)
+        return original(self, *arguments)
 
     original = partition.PartitionState.admit
     return [(partition.PartitionState, "admit", admit)]

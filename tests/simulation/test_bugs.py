@@ -24,4 +24,6 @@ def test_a_planted_bug_is_found(name: str) -> None:
     found = caught(name, SEEDS)
     assert found is not None, f"{name} was not found in {SEEDS} histories"
     number, outcome = found
+    assert outcome.violation is not None
+    assert outcome.violation.rule != "raised", "it broke the core instead of making it wrong"
     print(f"{name}: found in history {number}: {outcome.violation}")
