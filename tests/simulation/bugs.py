@@ -277,21 +277,15 @@ def hand_the_lane_on_at_a_retry() -> Patches:
 @_bug
 def hold_the_permit_in_backoff() -> Patches:
     """https://github.com/vectordotdev/vector/issues/26123."""
-    finish, park, run = gate.Gate.finish, dispatch.Dispatcher.park, dispatch.Dispatcher.run
+    original = dispatch.Dispatcher.run
 
-    def parked(self: dispatch.Dispatcher, request: dispatch.Request, at: float) -> None:
-        park(self, request, at)
-        self._gate.in_flight += 1
+    def run(self: dispatch.Dispatcher, now: float) -> None:
+        held = sum(at > now for at, _, _ in self._parked)
+        self._gate.in_flight += held
+        original(self, now)
+        self._gate.in_flight -= held
 
-    def running(self: dispatch.Dispatcher, now: float) -> None:
-        self._gate.in_flight -= sum(at <= now for at, _, _ in self._parked)
-        run(self, now)
-
-    return [
-        (dispatch.Dispatcher, "park", parked),
-        (dispatch.Dispatcher, "run", running),
-        (gate.Gate, "finish", finish),
-    ]
+    return [(dispatch.Dispatcher, "run", run)]
 
 
 @_bug
@@ -324,7 +318,7 @@ def never_pause() -> Patches:
 @_bug
 def drop_what_is_ready_when_another_partition_goes() -> Patches:
     def forget_given_up(self: dispatch.Dispatcher) -> None:
-        self._ready.clear()
+        self._ready.keep(lambda delivery: False)
 
     return [(dispatch.Dispatcher, "forget_given_up", forget_given_up)]
 

@@ -38,6 +38,7 @@ class KafkaSide:
         fetches_while_cut: but it can still fetch.
         zombie: it was expelled, and the machine does not know.
         started: partitions being read, each with the epoch in which it was started.
+        reply_number: of the revocation whose reply is waited for; a reply to another comes too late.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class KafkaSide:
         self._share = 0.0
         self._revoking: list[Partition] | None = None
         self._revoke_later: list[Partition] | None = None
-        self._reply_number = 0
+        self.reply_number = 0
         self._stopping: Callable[[], None] | None = None
         self._commit_under_way: tuple[int, Mapping[Partition, Position], Callable[[bool], None]] | None = None
         self._commits = 0
@@ -305,31 +306,31 @@ class KafkaSide:
         if self._commit_under_way is not None:
             self._commit_ended(self._commit_under_way[0], ok=True)
         started = [p for p in partitions if p in self.started]
-        self._reply_number += 1
+        self.reply_number += 1
         if not started:
             self._released(None)
             return
         # The machine's deadline is on its own clock, and counts from when it hears of it: the process puts it there.
         self._tell(Revoking(started, DRAIN_SECONDS))
-        self._clock.after(DRAIN_SECONDS + GRACE_SECONDS, self._too_late, self._reply_number)
+        self._clock.after(DRAIN_SECONDS + GRACE_SECONDS, self._too_late, self.reply_number)
 
     def _too_late(self, number: int) -> None:
-        if not self.gone and self._revoking is not None and number == self._reply_number:
+        if not self.gone and self._revoking is not None and number == self.reply_number:
             self._released(None)
 
-    def release(self, positions: Mapping[Partition, Position]) -> bool | None:
-        """The machine's reply; whether it was committed, None where it came too late."""
-        if self._revoking is None:
-            return None
+    def release(self, positions: Mapping[Partition, Position], reply_number: int) -> bool:
+        """The machine's reply; whether it was committed."""
+        if self._revoking is None or reply_number != self.reply_number:
+            return False
         own = {p: position for p, position in positions.items() if p in self._revoking}
         applied, _ = self._broker.commit(self, own)
         if not applied and FaultKind.COMMIT_FAILS not in self._broker.active and self._random.random() < 0.5:
             applied, _ = self._broker.commit(self, own)
-        self._clock.after(0.01, self._released, self._reply_number)
+        self._clock.after(0.01, self._released, self.reply_number)
         return applied
 
     def _released(self, number: int | None) -> None:
-        if self.gone or self._revoking is None or (number is not None and number != self._reply_number):
+        if self.gone or self._revoking is None or (number is not None and number != self.reply_number):
             return
         partitions, self._revoking = self._revoking, None
         self._let_go(partitions)

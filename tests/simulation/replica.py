@@ -76,6 +76,7 @@ class Replica:
         self.frozen_until = 0.0
         self._told_until = 0.0
         self._epoch = 0
+        self._reply_number = 0
         self._timer = 0
         self._answers: list[tuple[Answer, list[tuple[Delivery, Tenure]]]] = []
         self._acknowledged: list[tuple[DeadLetter, Delivery, Tenure]] = []
@@ -157,13 +158,13 @@ class Replica:
     def _tell(self, event: Event) -> None:
         """From the Kafka side: arrives in order, a moment later."""
         self._told_until = max(self._told_until, self._clock.now + 0.01 * self._random.random())
-        self._clock.at(self._told_until, self._told, event, self.kafka.epoch)
+        self._clock.at(self._told_until, self._told, event, self.kafka.epoch, self.kafka.reply_number)
 
-    def _told(self, event: Event, epoch: int) -> None:
+    def _told(self, event: Event, epoch: int, reply_number: int) -> None:
         if self.dead:
             return
         if self._clock.now < self.frozen_until:
-            self._clock.at(self.frozen_until, self._told, event, epoch)
+            self._clock.at(self.frozen_until, self._told, event, epoch, reply_number)
             return
         match event:
             case Assigned(positions, share):
@@ -179,6 +180,7 @@ class Replica:
                 self.kafka.zombie = False
             case Revoking(partitions, seconds):
                 event = Revoking(partitions, self._mine + seconds)
+                self._reply_number = reply_number
         self.turn(event)
         if type(event) is Polled and not self.dead:
             self._world.promise.held(self)
@@ -275,7 +277,7 @@ class Replica:
 
     def _release(self, action: Release) -> None:
         self._world.promise.commits(self, action.positions, self._clock.now)
-        applied = self.kafka.release(action.positions)
+        applied = self.kafka.release(action.positions, self._reply_number)
         for partition in action.positions:
             tenure = self.tenures[partition]
             if applied:
