@@ -108,7 +108,10 @@ class Ledger:
         return encode(self.base, list(self.runs), elapsed_seconds=elapsed_seconds, started_at_ms=self.started_at_ms)
 
     def _close_gap(self, until: int) -> None:
-        first = self.cursor
+        # A restored run may have carried the base beyond the cursor: what lies between them was done.
+        first = max(self.cursor, self.base)
+        if first >= until:
+            return
         if self._ends and self._ends[-1] > first:
             # Only inside what the restored map spans can a gap swallow offsets that were open.
             within = min(until, self._ends[-1])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from consumer.delivery.ledger import ADMIT_CHARS, Ledger
-from consumer.delivery.offset_map import MAX_CHARS, decode
+from consumer.delivery.offset_map import MAX_CHARS, Restored, decode
 
 
 class LedgerAgainstModel(RuleBasedStateMachine):
@@ -183,3 +183,16 @@ def test_any_order_of_completion_ends_at_the_same_place(offsets, random):
         ledger.done(offset)
     assert ledger.base == polled[-1] + 1
     assert list(ledger.runs) == []
+
+
+def test_what_the_restored_map_has_as_done_is_no_hole_when_it_is_compacted_away():
+    ledger = Ledger(5, Restored(((6, 10), (15, 20))))
+    assert ledger.poll(5)
+    ledger.done(5)
+    assert ledger.base == 10
+    assert ledger.poll(12)
+    assert ledger.restored_holes_closed == 2, "10 and 11; 6 to 9 were done"
+    ledger.done(12)
+    assert ledger.poll(30)
+    assert ledger.base == 30
+    assert ledger.restored_holes_closed == 4, "13 and 14 too; above the map nothing was known"
