@@ -17,8 +17,9 @@ Theory of operation
     Two clocks are derived from the same state: seconds during which each stage held work back (a metric), and seconds
     during which the gate was open, which the retry budget is measured in.
 
-The share: a replica that owns half of all partitions takes half of the rate and of the concurrency (at least one), so
-that the sum over replicas is right without a coordinator; its bucket starts empty on every assignment.
+The share: a replica that owns half of all partitions takes half of the rate, of the burst and of the concurrency (of
+both at least one), so that the sum over replicas is right without a coordinator; its bucket starts empty on every
+assignment.
 """
 
 from __future__ import annotations
@@ -93,6 +94,8 @@ class Gate:
         self.share = 1.0
         self.in_flight = 0
         self.limit = settings.concurrency
+        self.burst = settings.burst_requests
+        """This replica's share of the burst, at least 1."""
         self.held_seconds: dict[Held, float] = dict.fromkeys(Held, 0.0)
         self._now = now
         self._open_seconds = 0.0
@@ -133,13 +136,14 @@ class Gate:
         return None if rate is None else rate * self.share
 
     def set_share(self, share: float) -> None:
-        """Take this part of rate and concurrency from now on; the bucket starts empty."""
+        """Take this part of rate, burst and concurrency from now on; the bucket starts empty."""
         unlowered = self.limit >= self.maximum
         self.share = share
         self.limit = self.maximum if unlowered else min(self.limit, self.maximum)
         rate = self.rate_per_second
         self._interval = 0.0 if rate is None else 1.0 / (rate * _PACE)
-        self._arrival = max(self._arrival, self._now + self._settings.burst_requests * self._interval)
+        self.burst = max(1, math.floor(self._settings.burst_requests * share + 1e-9))
+        self._arrival = max(self._arrival, self._now + self.burst * self._interval)
 
     # ---- time
 
@@ -198,7 +202,7 @@ class Gate:
         if now < self._closed_until:
             return Held.RETRY_AFTER, self._closed_until
         if self._interval:
-            at = self._arrival - (self._settings.burst_requests - 1) * self._interval
+            at = self._arrival - (self.burst - 1) * self._interval
             if at > now:
                 return Held.RATE, at
         if self.in_flight >= self.limit:

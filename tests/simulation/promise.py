@@ -171,7 +171,8 @@ class Promise:
             sends.popleft()
         if len(sends) > plan.rate + plan.burst:
             members = len({id(sender) for _, sender in sends})
-            if len(sends) > plan.rate + plan.burst * members:
+            # Of the burst, too, each has its share, and at least one.
+            if len(sends) > plan.rate + plan.burst + members - 1:
                 raise Violation("rate", f"{len(sends)} requests of {members} members within a second")
 
     def answered(

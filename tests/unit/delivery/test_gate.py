@@ -108,12 +108,14 @@ def test_no_second_sees_more_than_rate_and_burst(rate, burst, steps):
 
 @given(parts=st.lists(st.integers(0, 8), min_size=1, max_size=6).filter(any))
 def test_the_shares_of_all_replicas_are_the_whole(parts):
-    gates = [Harness(requests_per_second=40.0, concurrency=20).gate for part in parts if part]
+    gates = [Harness(requests_per_second=40.0, concurrency=20, burst_requests=7).gate for part in parts if part]
     for gate, part in zip(gates, [part for part in parts if part], strict=True):
         gate.set_share(part / sum(parts))
     assert sum(gate.rate_per_second for gate in gates) == pytest.approx(40.0)
-    assert sum(gate.maximum for gate in gates) <= max(20, len(gates))
-    assert all(gate.maximum >= 1 for gate in gates)
+    for whole, of in ((20, [gate.maximum for gate in gates]), (7, [gate.burst for gate in gates])):
+        raised_to_one = sum(gate.share * whole < 1.0 for gate in gates)
+        assert sum(of) <= whole + raised_to_one
+    assert all(gate.maximum >= 1 and gate.burst >= 1 for gate in gates)
 
 
 def test_a_share_empties_the_bucket_and_lowers_the_limit_at_once():
@@ -122,7 +124,11 @@ def test_a_share_empties_the_bucket_and_lowers_the_limit_at_once():
     h.gate.set_share(0.5)
     assert h.held is Held.RATE
     assert h.seconds_left == pytest.approx(0.2, rel=0.02)
-    assert (h.gate.limit, h.gate.rate_per_second) == (10, 5.0)
+    assert (h.gate.limit, h.gate.rate_per_second, h.gate.burst) == (10, 5.0, 2)
+    h.wait(10.0)
+    h.start()
+    h.start()
+    assert h.held is Held.RATE
     h.gate.set_share(1.0)
     assert h.gate.limit == 20
 
