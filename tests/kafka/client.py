@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
 _SECONDS: Final = 30
+_COORDINATOR_COMES: Final = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
 _Properties = Mapping[str, str | int | bool]
 
 
@@ -164,7 +169,7 @@ class Broker:
                     return [p for p in consumer.committed(asked, timeout=_SECONDS) if p.offset >= 0]
                 except KafkaException as error:
                     # A group's first question may come before its coordinator has loaded.
-                    if not error.args[0].retriable() or time.monotonic() > deadline:
+                    if error.args[0].code() not in _COORDINATOR_COMES or time.monotonic() > deadline:
                         raise
         finally:
             consumer.close()
