@@ -19,6 +19,7 @@ RARE = {
 """Those that take some hundred histories."""
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in RARE)) for name in BUGS])
 def test_a_planted_bug_is_found(name: str) -> None:
     found = caught(name, SEEDS)
