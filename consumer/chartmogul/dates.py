@@ -19,9 +19,9 @@ from consumer.segment.js_date import MAX_MILLISECONDS, is_engine_date
 # The usual case first: a full ISO 8601 instant. A subset of what rule 3 takes, and its commonest member by far.
 _INSTANT = re.compile(
     r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-    r"(?:\.[0-9]++)?+(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])",
+    r"(?:\.[0-9]++)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])",
 )
-_NUMBER = re.compile(r"-?[0-9]++(?:\.[0-9]++)?+(?:e[+-][0-9]++)?+")
+_NUMBER = re.compile(r"-?[0-9]++(?:\.[0-9]++)?(?:e[+-][0-9]++)?")
 _LONGEST_TEXT = 256
 """Longer texts are no dates here. V8 has no bound: it looks for a number behind any amount of other text."""
 _LONGEST_NUMBER = 32

@@ -1,8 +1,10 @@
 """E-mail addresses, URIs and URI references, as the hosted destination's validator (ajv-formats, full mode) reads them.
 
 The accepted languages are those of its regular expressions: ASCII only, letters in either case, the whole text. They
-are written anew so that no text can make them slow: every quantifier is possessive and every choice is decided by the
-next character, so a match costs time linear in the text (the originals backtrack).
+are written anew so that no text can make them slow: a run of characters is possessive, and what a group repeats is
+decided by the next character, so that giving back what was taken fails at once and a match costs time linear in the
+text (the originals backtrack). Groups are not possessive themselves: Python before 3.11.5 matches those wrongly
+(https://github.com/python/cpython/issues/106052).
 
 Source: ajv-formats 2.1 ``formats.ts`` (``fullFormats``); RFC 3986 for the names of the parts.
 """
@@ -12,8 +14,8 @@ from __future__ import annotations
 import re
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++"
-_LABEL = r"[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+"
-_EMAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+@(?:{_LABEL}\.)++{_LABEL}")
+_LABEL = r"[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*"
+_EMAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_LABEL}")
 
 _CHARS = r"A-Za-z0-9\-._~!$&'()*+,;="
 _HEX = "%[0-9A-Fa-f]{2}"
@@ -22,18 +24,18 @@ _SCHEME = r"[A-Za-z][A-Za-z0-9+\-.]*+:"
 
 def _run(extra: str) -> str:
     """Any number of URI characters, of those in ``extra`` and of percent escapes."""
-    return f"(?:[{_CHARS}{extra}]++|{_HEX})*+"
+    return f"(?:[{_CHARS}{extra}]++|{_HEX})*"
 
 
 def _tail(extra: str) -> str:
     """A query and a fragment, each optional."""
-    return rf"(?:\?{_run(':@/?' + extra)})?+(?:#{_run(':@/?' + extra)})?+"
+    return rf"(?:\?{_run(':@/?' + extra)})?(?:#{_run(':@/?' + extra)})?"
 
 
 def _with_literal(scheme: str, extra: str) -> re.Pattern[str]:
     """An authority whose host is an address in brackets, with what may stand around it."""
-    host = rf"{scheme}//?+(?:{_run(':')}@)?+\[(?P<address>[^\[\]]{{2,512}}+)\]"
-    return re.compile(rf"{host}(?::[0-9]*+)?+(?:/{_run(':@/' + extra)})?+{_tail(extra)}")
+    host = rf"{scheme}//?+(?:{_run(':')}@)?\[(?P<address>[^\[\]]{{2,512}}+)\]"
+    return re.compile(rf"{host}(?::[0-9]*+)?(?:/{_run(':@/' + extra)})?{_tail(extra)}")
 
 
 # One or two slashes, an authority and a path are, without an address in brackets, nothing but path characters: one
@@ -42,7 +44,7 @@ def _with_literal(scheme: str, extra: str) -> re.Pattern[str]:
 _URI = re.compile(rf"{_SCHEME}(?!\?|#|\Z){_run(':@/')}{_tail('')}")
 _REFERENCE = re.compile(_run(":@/" + '"') + _tail('"'))
 _URI_WITH_LITERAL = _with_literal(_SCHEME, "")
-_REFERENCE_WITH_LITERAL = _with_literal(f"(?:{_SCHEME})?+", '"')
+_REFERENCE_WITH_LITERAL = _with_literal(f"(?:{_SCHEME})?", '"')
 
 _FUTURE = re.compile(rf"[Vv][0-9A-Fa-f]++\.[{_CHARS}:]++")
 _GROUP = re.compile("[0-9A-Fa-f]{1,4}")

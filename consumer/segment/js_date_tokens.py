@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 NUMBER, SYMBOL, WORD, SPACE, OTHER, END = range(6)
 _WIDE_BLANKS = r"\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\ufeff"
 _TOKENS = re.compile(
-    rf"([0-9]++)|([:+\-.)])|((?:(?![{_WIDE_BLANKS}])[A-\U0010FFFF])++)|([\t-\r {_WIDE_BLANKS}])|([^A-\U0010FFFF])",
+    rf"([0-9]++)|([:+\-.)])|((?:(?![{_WIDE_BLANKS}])[A-\U0010FFFF])+)|([\t-\r {_WIDE_BLANKS}])|([^A-\U0010FFFF])",
 )
 _PARENTHESIS = re.compile("[()]")
 MOST_DIGITS = 9

@@ -14,8 +14,9 @@ from typing import Any
 from consumer.errors import DecodeError
 from consumer.outcomes import DecodeReason
 
-_STRING_OR_BRACKET = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
-"""A JSON string (or its beginning, where the text ends in it) or a bracket. Possessive: never goes back."""
+_STRING_OR_BRACKET = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*"?|[\[\]{}]', re.DOTALL)
+"""A JSON string (or its beginning, where the text ends in it) or a bracket. Its runs are possessive, and whatever
+follows them may be missing: it never goes back."""
 
 _MIN_BYTES_PER_KEY = 4
 """``"":1`` is the shortest that a key and its value can be in JSON (the comma or brace makes it five)."""
