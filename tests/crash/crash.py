@@ -25,9 +25,8 @@ import orjson
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from consumer.delivery.offset_map import decode
 from consumer.sandbox.runner import ThreadedSandbox
-from tests.integration.harness import RunningService, identify, settings, wait_for
+from tests.integration.harness import RunningService, identify, places_of, settings, uncovered, wait_for
 from tests.kafka.client import Record
 from tests.kafka.discover import real_kafka
 
@@ -94,20 +93,6 @@ def lane(body):
     return body["type"], body["group_id"] if customer else body.get("user_id") or body["anonymous_id"]
 
 
-def uncovered(broker, group, topic, places, arrived):
-    """Accepted deliveries that the commits do not know of, oldest first: what a restart sends again."""
-    committed, metadata = broker.committed(group, topic), broker.committed_metadata(group, topic)
-    maps = {number: decode(offset, metadata.get(number, "")).runs for number, offset in committed.items()}
-    found = []
-    for delivery in arrived:
-        number, offset = places[delivery["body"]["message_id"]]
-        if delivery["status"] != 200 or offset < committed.get(number, 0):
-            continue
-        if not any(first <= offset < end for first, end in maps.get(number, ())):
-            found.append(delivery)
-    return found
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=50_000)
@@ -142,7 +127,7 @@ def main() -> int:
         broker.create_topic(topic, options.partitions)
         broker.create_topic(dead_letters, 1)
         broker.produce(topic, (Record(orjson.dumps(event), key(event)) for event in stream))
-        places = {orjson.loads(r.value)["messageId"]: (r.partition, r.offset) for r in broker.consume_all(topic)}
+        places = places_of(broker, topic)
         url_file = folder / "url"
         url_file.write_text(sandbox.url)
         config = settings(broker, topic, dead_letters, url_file)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 import yaml
 
+from consumer.delivery.offset_map import decode
 from tests.kafka.client import Record
 
 if TYPE_CHECKING:
@@ -164,3 +165,24 @@ def lanes_in_order(deliveries: list[dict[str, Any]]) -> None:
         number, user = int(body["message_id"].rpartition("-")[2]), body.get("user_id")
         assert number > last.get(user, -1), f"{user}: {number} after {last[user]}"
         last[user] = number
+
+
+def places_of(broker: Broker, topic: str) -> dict[str, tuple[int, int]]:
+    """Where each message stands: partition and offset by messageId."""
+    return {orjson.loads(r.value)["messageId"]: (r.partition, r.offset) for r in broker.consume_all(topic) if r.value}
+
+
+def uncovered(
+    broker: Broker, group: str, topic: str, places: dict[str, tuple[int, int]], arrived: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Accepted deliveries that the commits do not know of, oldest first: what a restart sends again."""
+    committed, metadata = broker.committed(group, topic), broker.committed_metadata(group, topic)
+    maps = {number: decode(offset, metadata.get(number, "")).runs for number, offset in committed.items()}
+    found = []
+    for delivery in arrived:
+        number, offset = places[delivery["body"]["message_id"]]
+        if delivery["status"] != 200 or offset < committed.get(number, 0):
+            continue
+        if not any(first <= offset < end for first, end in maps.get(number, ())):
+            found.append(delivery)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ from tests.integration.harness import (
     RunningService,
     identify,
     lanes_in_order,
+    places_of,
     records,
     settings,
+    uncovered,
     wait_for,
 )
 from tests.kafka.client import Record
@@ -76,16 +79,33 @@ def test_events_become_contacts_and_offsets_are_committed(broker, sandbox, place
 def test_kill_in_the_middle_loses_nothing(broker, sandbox, place, tmp_path):
     sandbox.set_faults({"latency_seconds": [0.0, 0.02]})
     broker.produce(place.topic, records(identify(n, f"user{n % 50}") for n in range(1500)))
+    places = places_of(broker, place.topic)
     config = place.settings()
+    group, concurrency = config["kafka"]["group_id"], 20
+    duplicates, bounds = [], []
     for kills in range(1, 3):
         with RunningService(config, tmp_path) as service:
-            wait_for(lambda kills=kills: sandbox.stats()["delivered"] > 400 * kills, "some are delivered")
+            wait_for(
+                lambda kills=kills: (
+                    sandbox.stats()["delivered"] > 400 * kills and sum(broker.committed(group, place.topic).values())
+                ),
+                "some are delivered and committed",
+            )
             service.kill()
+            duplicates.append(sandbox.stats()["duplicates"])
+        accepted = [delivery for delivery in sandbox.deliveries() if delivery["status"] == 200]
+        again = uncovered(broker, group, place.topic, places, accepted)
+        assert len(again) < len(accepted), "the commits know of what was delivered before them"
+        bounds.append(len(again) + concurrency)
     with RunningService(config, tmp_path):
         wait_for(lambda: place.settled(config), "all is committed")
     stats = sandbox.stats()
     assert stats["delivered"] == 1500
-    assert stats["duplicates"] < 600
+    # The promise: what the broker's commits did not know of, and what was under way.
+    duplicates.append(stats["duplicates"])
+    sent_again = [after - before for before, after in itertools.pairwise(duplicates)]
+    assert [n for n, bound in zip(sent_again, bounds, strict=True) if n > bound] == []
+    assert duplicates[0] == 0, "no kill, no duplicate"
     lanes_in_order(sandbox.deliveries())
 
 
