@@ -23,10 +23,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from consumer.outcomes import FieldError, RejectReason
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.outcomes import DecodeReason, FailureKind, RejectReason
+    from consumer.outcomes import DecodeReason, FailureKind
 
 
 class ConsumerError(Exception):
@@ -74,14 +76,6 @@ class DecodeError(EventError):
         super().__init__(f"{reason.value}: {detail}")
 
 
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """Why one field refused a value: ``message`` names the kind of value and the remedy, never the value."""
-
-    field: str
-    message: str
-
-
 class RejectedError(EventError):
     """Mapping or validation refused an event, as the hosted destination does."""
 
@@ -95,8 +89,6 @@ class TriggerError(RejectedError):
     """A trigger cannot be evaluated on an event: the hosted one throws there (a group in which nothing was left)."""
 
     def __init__(self, message: str) -> None:
-        from consumer.outcomes import RejectReason  # noqa: PLC0415 - outcomes is the leaf; this breaks the cycle
-
         super().__init__(RejectReason.TRIGGER_ERROR, (FieldError("", message),))
 
 
@@ -104,8 +96,6 @@ class MappingError(RejectedError):
     """A mapping directive failed while it was resolved against an event (@if, @case, @liquid, ...)."""
 
     def __init__(self, message: str, *, field: str = "") -> None:
-        from consumer.outcomes import RejectReason  # noqa: PLC0415 - outcomes is the leaf; this breaks the cycle
-
         super().__init__(RejectReason.MAPPING_ERROR, (FieldError(field, message),))
 
 

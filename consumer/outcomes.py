@@ -8,10 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from consumer.errors import FieldError
 
 
 class Action(StrEnum):
@@ -126,6 +122,14 @@ class Skip:
     reason: SkipReason
     mapping: str = ""
     event_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """Why one field refused a value: ``message`` names the kind of value and the remedy, never the value."""
+
+    field: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)

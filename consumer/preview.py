@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from consumer.config.mappings import MappingsFile
     from consumer.config.model import Settings
-    from consumer.errors import FieldError
-    from consumer.outcomes import Planned
+    from consumer.outcomes import FieldError, Planned
 
 WOULD_SEND: Final = "would_send"
 SKIPPED: Final = "skipped"

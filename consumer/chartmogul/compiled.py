@@ -15,8 +15,8 @@ from consumer.chartmogul import contact, customer
 from consumer.chartmogul.body import encode
 from consumer.chartmogul.fields import shape
 from consumer.chartmogul.fused import fuse
-from consumer.errors import ConfigurationError, FieldError, MappingError, Problem, TriggerError
-from consumer.outcomes import Action, Planned, Post, Reject, RejectReason, Stage
+from consumer.errors import ConfigurationError, MappingError, Problem, TriggerError
+from consumer.outcomes import Action, FieldError, Planned, Post, Reject, RejectReason, Stage
 from consumer.segment.mapping import compile_mapping
 from consumer.segment.trigger import TriggerSyntaxError, compile_trigger
 

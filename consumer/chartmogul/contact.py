@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from consumer.chartmogul.fields import Field, FieldType, Format
-from consumer.errors import FieldError
-from consumer.outcomes import RejectReason
+from consumer.outcomes import FieldError, RejectReason
 
 DEFAULT_TRIGGER: Final = 'type = "identify"'
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from consumer.chartmogul.dates import is_date
 from consumer.chartmogul.formats import is_email, is_uri, is_uri_reference
-from consumer.errors import FieldError
+from consumer.outcomes import FieldError
 from consumer.segment.js import UNDEFINED, double, number_text, to_number, to_text
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.delivery.messages import Record
-from consumer.errors import FieldError
-from consumer.outcomes import Action, DecodeReason, Post, Reject, RejectReason, Skip, SkipReason, Stage
+from consumer.outcomes import Action, DecodeReason, FieldError, Post, Reject, RejectReason, Skip, SkipReason, Stage
 from tests.simulation.plan import Kind
 
 if TYPE_CHECKING:

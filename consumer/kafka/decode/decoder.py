@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from consumer.errors import DecodeError, FieldError
+from consumer.errors import DecodeError
 from consumer.kafka.decode.envelopes import Batch, opener
 from consumer.kafka.decode.fallbacks import Fallbacks, filled
 from consumer.kafka.decode.formats import FORMATS, Formats
@@ -20,7 +20,7 @@ from consumer.kafka.decode.kinds import kind_of
 from consumer.kafka.decode.limits import DecodeLimits, too_large
 from consumer.kafka.decode.normalise import Normalise, Normaliser
 from consumer.kafka.decode.schemas import SchemaNotLoadedError, SchemaUnavailable
-from consumer.outcomes import DecodeReason, Reject, RejectReason, Skip, SkipReason, Stage
+from consumer.outcomes import DecodeReason, FieldError, Reject, RejectReason, Skip, SkipReason, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -33,8 +33,7 @@ from consumer.delivery.messages import (
 )
 from consumer.delivery.retry import RetryPolicy
 from consumer.delivery.settings import DeliverySettings, LanePolicy
-from consumer.errors import FieldError
-from consumer.outcomes import Action, DecodeReason, Post, Reject, RejectReason, Skip, SkipReason, Stage
+from consumer.outcomes import Action, DecodeReason, FieldError, Post, Reject, RejectReason, Skip, SkipReason, Stage
 
 P = Partition("t", 0)
 FREE = GateSettings(requests_per_second=None, concurrency=20)
