@@ -1,49 +1,15 @@
-"""What is shipped beside the code: alerts against the real promtool, manifests against the rules they have to keep."""
+"""What is shipped beside the code: manifests against the rules they have to keep."""
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
 import yaml
 
 from consumer.config.model import Delivery
-from consumer.ops.catalogue import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
-ALERTS = ROOT / "deploy/prometheus/alerts.yaml"
-RULES = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 MANIFESTS = list(yaml.safe_load_all((ROOT / "deploy/kubernetes/consumer.yaml").read_text()))
-
-
-def promtool(*arguments: str) -> None:
-    program = shutil.which("promtool")
-    if program is None:
-        pytest.skip("promtool is not here (Debian: apt install prometheus)")
-    ran = subprocess.run([program, *arguments], cwd=ALERTS.parent, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-
-
-def test_promtool_takes_the_rules():
-    promtool("check", "rules", "alerts.yaml")
-
-
-def test_each_alert_fires_and_does_not_fire():
-    promtool("test", "rules", "tests.yaml")
-    tested = set(re.findall(r'alertname="(\w+)"', (ALERTS.parent / "tests.yaml").read_text()))
-    assert tested == {rule["alert"] for rule in RULES}
-
-
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_an_alert_has_its_page_and_asks_for_metrics_that_are_there(rule):
-    assert (ROOT / rule["annotations"]["runbook"]).is_file()
-    assert set(rule["annotations"]) == {"summary", "description", "runbook"}
-    known = {metric.name for metric in CATALOGUE}
-    asked = set(re.findall(r"chartmogul_consumer_\w+", rule["expr"]))
-    assert asked <= known, asked - known
 
 
 def manifest(kind):
