@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 _RETRY_SECONDS: Final = 0.1
 
-# What passes by itself: the coordinator moves or loads its log, the group is being balanced, an answer was lost.
-_TRANSIENT: Final = frozenset(
+TRANSIENT: Final = frozenset(
     {
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
@@ -39,6 +38,7 @@ _TRANSIENT: Final = frozenset(
         KafkaError._WAIT_COORD,  # noqa: SLF001 - as above
     }
 )
+"""What passes by itself: the coordinator moves or loads its log, the group is being balanced, an answer was lost."""
 
 
 class Commits:
@@ -101,7 +101,7 @@ class Commits:
             if not failed:
                 return None
             error = failed[0]
-            if error.code() not in _TRANSIENT or time.monotonic() + _RETRY_SECONDS >= deadline:
+            if error.code() not in TRANSIENT or time.monotonic() + _RETRY_SECONDS >= deadline:
                 return error.str()
             time.sleep(_RETRY_SECONDS)
 

@@ -19,12 +19,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaException
 
 from consumer.delivery.messages import Partition, Position
 from consumer.delivery.offset_map import start_metadata, start_of
 from consumer.errors import KafkaUnavailableError
-from consumer.kafka.assignment import to_kafka
+from consumer.kafka.offsets import committed, offsets_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -116,8 +116,7 @@ class StartResolver:
 
     def _latest(self, new: Collection[Partition], counts: Mapping[str, int]) -> dict[Partition, Position]:
         everything = [Partition(topic, number) for topic, count in counts.items() for number in range(count)]
-        committed = self._committed(everything)
-        times = {p: start_of(position.metadata) for p, position in committed.items()}
+        times = {p: start_of(position.metadata) for p, position in self._committed(everything).items()}
         result: dict[Partition, Position] = {}
         fresh: list[Partition] = []
         for topic in {p.topic for p in new}:
@@ -139,12 +138,7 @@ class StartResolver:
         return result
 
     def _committed(self, partitions: Iterable[Partition]) -> dict[Partition, Position]:
-        """What the group has committed, for those it has."""
-        asked = to_kafka(partitions)
-        if not asked:
-            return {}
-        answers = _checked(self._consumer.committed(asked, timeout=REQUEST_SECONDS))
-        return {Partition(p.topic, p.partition): Position(p.offset, p.metadata or "") for p in answers if p.offset >= 0}
+        return committed(self._consumer, partitions, REQUEST_SECONDS)
 
     def _since(self, partitions: Collection[Partition], unix_ms: int, metadata: str = "") -> dict[Partition, Position]:
         """The first record at or after a time; the end where there is none."""
@@ -158,16 +152,4 @@ class StartResolver:
         return {p: Position(offset, metadata) for p, offset in self._offsets(partitions, which).items()}
 
     def _offsets(self, partitions: Collection[Partition], when: int) -> dict[Partition, int]:
-        # One request a broker. Kafka's protocol has the beginning and the end as the times -2 and -1.
-        if not partitions:
-            return {}
-        asked = to_kafka(partitions, dict.fromkeys(partitions, when))
-        answers = _checked(self._consumer.offsets_for_times(asked, timeout=REQUEST_SECONDS))
-        return {Partition(p.topic, p.partition): p.offset for p in answers}
-
-
-def _checked(answers: list[TopicPartition]) -> list[TopicPartition]:
-    for answer in answers:
-        if answer.error is not None:
-            raise KafkaException(answer.error)
-    return answers
+        return offsets_at(self._consumer, partitions, when, REQUEST_SECONDS)
