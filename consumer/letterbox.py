@@ -59,8 +59,9 @@ class Letterbox:
         message: Message = letter.source  # type: ignore[assignment] # what the planner put there
         self._writer.write(letter.ident, message, self.context(letter, message))
 
-    def context(self, letter: DeadLetter, message: Message) -> DeadLetterContext:  # noqa: ARG002 - a replay asks it
+    def context(self, letter: DeadLetter, message: Message) -> DeadLetterContext:
         """What the letter's headers say beside the record's own."""
+        kind, timestamp = message.timestamp()
         return DeadLetterContext(
             reason=letter.reason,
             stage=letter.stage,
@@ -75,6 +76,7 @@ class Letterbox:
             # An answer may repeat what it was sent: the URL's path, the event's contents.
             response=redactor(redact_excerpt(letter.excerpt, [letter.body])),
             attempts=letter.attempts,
+            record_at_ms=timestamp if kind else 0,
         )
 
     def reported(self, report: DeadLettersReported) -> None:

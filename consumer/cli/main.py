@@ -36,6 +36,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "sandbox": Command("consumer.cli.sandbox", "sandbox", "Stand in for ChartMogul's webhook on this machine."),
     "check": Command("consumer.cli.check", "check", "Check the settings, section by section."),
     "preview": Command("consumer.cli.preview", "preview", "Say what would be sent of events in a file, and why not."),
+    "replay": Command(
+        "consumer.cli.replay", "replay", "Send dead letters, or records of the source topics, once more."
+    ),
     "import": Command("consumer.cli.import_", "import_", "Turn mappings and filters of Segment into a mappings file."),
     "mappings": Command("consumer.cli.mappings", "mappings", "Check a mappings file, or show what it does."),
 }

@@ -11,6 +11,7 @@ The form is version 1 (``dlq_schema``). All values are UTF-8 text; what does not
     dlq_attempts    how often it was sent
     dlq_first_at, dlq_at    ISO 8601, UTC: when it was first taken up, when it was written here
     dlq_topic, dlq_partition, dlq_offset    where the record stands
+    dlq_record_at   its timestamp
     dlq_group, dlq_mapping, dlq_version     whose, by which mapping, by which version of this software
     dlq_value_size, dlq_value_sha256        of the value, where it was too large to be kept: read it at its place
 
@@ -47,6 +48,7 @@ class DeadLetterContext:
         response: its beginning, without secrets.
         attempts: how often it was sent.
         first_at_ms, at_ms: Unix milliseconds; the first may be 0, unknown.
+        record_at_ms: the record's timestamp; 0 where it has none.
         mapping: "" where it got no further than the decoder.
     """
 
@@ -63,6 +65,7 @@ class DeadLetterContext:
     response: str = ""
     attempts: int = 0
     first_at_ms: int = 0
+    record_at_ms: int = 0
 
 
 def build_headers(original: Sequence[Header] | None, context: DeadLetterContext) -> list[Header]:
@@ -83,6 +86,7 @@ def build_headers(original: Sequence[Header] | None, context: DeadLetterContext)
         "dlq_topic": context.topic,
         "dlq_partition": str(context.partition),
         "dlq_offset": str(context.offset),
+        "dlq_record_at": _iso(context.record_at_ms),
         "dlq_group": context.group,
         "dlq_mapping": context.mapping,
         "dlq_version": __version__,

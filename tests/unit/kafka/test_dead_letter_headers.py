@@ -42,6 +42,7 @@ def test_everything_that_is_known_is_said():
             first_at_ms=1_767_225_600_000,
             partition=3,
             offset=77,
+            record_at_ms=1_767_139_200_000,
         ),
     )
     assert [
@@ -58,6 +59,7 @@ def test_everything_that_is_known_is_said():
         ("dlq_topic", b"events"),
         ("dlq_partition", b"3"),
         ("dlq_offset", b"77"),
+        ("dlq_record_at", b"2025-12-31T00:00:00.000Z"),
         ("dlq_group", b"group"),
         ("dlq_mapping", b"contacts"),
         ("dlq_version", __version__.encode()),
@@ -66,7 +68,9 @@ def test_everything_that_is_known_is_said():
 
 def test_what_does_not_apply_is_left_out_but_a_zero_that_means_something_is_not():
     _, said = split_headers(build_headers(None, context(reason=DecodeReason.INVALID_JSON, stage=Stage.DECODE)))
-    assert {"dlq_status", "dlq_response", "dlq_attempts", "dlq_first_at", "dlq_mapping"}.isdisjoint(said)
+    assert {"dlq_status", "dlq_response", "dlq_attempts", "dlq_first_at", "dlq_record_at", "dlq_mapping"}.isdisjoint(
+        said
+    )
     assert (said["dlq_partition"], said["dlq_offset"]) == ("0", "0")
 
 
