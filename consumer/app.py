@@ -14,7 +14,6 @@ import confluent_kafka
 from consumer.config.model import BatchFormat, StartPoint
 from consumer.delivery.dispatch import BatchSettings
 from consumer.delivery.gate import GateSettings
-from consumer.delivery.halt import HaltReason
 from consumer.delivery.retry import RetryPolicy
 from consumer.delivery.settings import DeliverySettings, LanePolicy
 from consumer.destination import Destination
@@ -27,7 +26,6 @@ from consumer.letterbox import Letterbox
 from consumer.ops.http import Endpoints, OpsServer
 from consumer.ops.log import Repeats, get_logger
 from consumer.ops.metrics import make_registry
-from consumer.ops.readiness import REMEDIES
 from consumer.ops.redact import redact_excerpt
 from consumer.ops.snapshot import Failure, Lag, ServiceSnapshot, SnapshotExchange
 from consumer.ops.watchdog import Heartbeat, Watchdog
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
 
     from consumer.config.model import Settings
     from consumer.delivery.messages import DeadLetter, HaltChanged, Partition
+    from consumer.delivery.snapshot import PartitionView
 
 _WATCH_SECONDS = 2.0
 _FAILURES = 20
@@ -202,27 +201,29 @@ class Application:
         self._heartbeat.beat()
         delivery, health = self.service.snapshot(), self.service.health
         obstacles = [health.source_error] if health.source_error else []
-        if health.out_of_range:
-            where = ", ".join(_names(health.out_of_range))
-            obstacles.append(f"{where}: {REMEDIES[HaltReason.OFFSET_OUT_OF_RANGE]}")
         if self._letterbox.problem:
             obstacles.append(self._letterbox.problem)
         high = self._source.ends()
         return ServiceSnapshot(
             delivery=delivery,
             joined=health.joined,
-            lags=[
-                Lag(view.partition, high.get(view.partition), self._age(view.oldest_timestamp_ms))
-                for view in delivery.partitions
-            ],
+            lags=[self._lag(view, high.get(view.partition)) for view in delivery.partitions],
             share=health.share,
             mappings=self._mappings.info,
+            out_of_range=tuple(health.out_of_range),
             obstacles=tuple(obstacles),
             failures=tuple(self._failures),
         )
 
-    def _age(self, timestamp_ms: int) -> float | None:
-        return max(0.0, self._clock.unix() - timestamp_ms / 1000.0) if timestamp_ms else None
+    def _lag(self, view: PartitionView, high_watermark: int | None) -> Lag:
+        if view.incomplete:
+            known = view.oldest_timestamp_ms > 0
+            age = max(0.0, self._clock.unix() - view.oldest_timestamp_ms / 1000.0) if known else None
+        else:
+            # The last offset may be a transaction's marker, which nobody reads.
+            all_read = high_watermark is not None and view.position >= high_watermark - 1
+            age = 0.0 if all_read else None
+        return Lag(view.partition, high_watermark, age)
 
     # ---- what the parts say
 

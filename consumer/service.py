@@ -40,7 +40,7 @@ from consumer.delivery.messages import (
 from consumer.kafka import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from random import Random
 
     from consumer.delivery.messages import Answer, Event, Partition
@@ -160,8 +160,8 @@ class Service:
             events.Joined: self._joined,
             events.PartitionsAssigned: self._assigned,
             events.PartitionsRevoking: self._revoking,
-            events.PartitionsReleased: lambda _: None,
-            events.PartitionsLost: lambda event: self.turn(Lost(event.partitions)),
+            events.PartitionsReleased: lambda event: self._gone(event.partitions),
+            events.PartitionsLost: self._lost,
             events.CommitDone: lambda event: self.turn(Committed(event.positions, ok=event.error is None)),
             events.ShareChanged: self._share_changed,
             events.OutOfRange: self._out_of_range,
@@ -263,6 +263,15 @@ class Service:
     def _revoking(self, event: events.PartitionsRevoking) -> None:
         self._reply = event.reply
         self.turn(Revoking(event.partitions, self._clock.monotonic() + event.deadline_seconds))
+
+    def _lost(self, event: events.PartitionsLost) -> None:
+        self._gone(event.partitions)
+        self.turn(Lost(event.partitions))
+
+    def _gone(self, partitions: Iterable[Partition]) -> None:
+        """What was wrong with them is the next owner's affair."""
+        gone = set(partitions)
+        self.health.out_of_range = {p: n for p, n in self.health.out_of_range.items() if p not in gone}
 
     def _out_of_range(self, event: events.OutOfRange) -> None:
         self.health.out_of_range = {**self.health.out_of_range, **event.offsets}

@@ -134,7 +134,7 @@ HIGH_WATERMARK = _gauge("partition_high_watermark_offset", "The offset that the 
 LAG = _gauge("partition_lag_records", "High watermark less committed offset.", *_BY)
 LAG_SECONDS = _gauge(
     "partition_lag_seconds",
-    "Age of the oldest record not done, by its timestamp; 0 with none.",
+    "Age of the oldest record not done, by its timestamp; 0 with none, absent while it has not been read.",
     *_BY,
     unit="seconds",
 )
@@ -154,6 +154,7 @@ ASSIGNED = _gauge("assigned_partitions", "Partitions assigned.")
 LOOP_AGE = _gauge("loop_turn_age_seconds", "Since the event loop last turned.", unit="seconds")
 MAPPINGS = _gauge("mappings", "Mappings in use.")
 MAPPINGS_LOADED = _gauge("mappings_loaded_timestamp_seconds", "When they were loaded, Unix seconds.", unit="seconds")
+MAPPINGS_REFUSED = _gauge("mappings_refused", "1 while the mappings file as it stands is refused; the old stay.")
 MAPPINGS_RELOADS = _counter("mappings_reloads", "Reloads of the mappings file: ok, or failed (the old stay).", "result")
 BUILD = Metric(
     "build",

@@ -60,6 +60,7 @@ class ServiceCollector(Collector):
         yield _one(m.ASSIGNED, len(snapshot.delivery.partitions))
         yield _one(m.MAPPINGS, len(snapshot.mappings.names))
         yield _one(m.MAPPINGS_LOADED, snapshot.mappings.loaded_at)
+        yield _one(m.MAPPINGS_REFUSED, bool(snapshot.mappings.error))
         reloads = (("ok", snapshot.mappings.reloads_ok), ("failed", snapshot.mappings.reloads_failed))
         yield _many(m.MAPPINGS_RELOADS, (((result,), count) for result, count in reloads))
 
@@ -119,7 +120,8 @@ def _gate(snapshot: ServiceSnapshot) -> Iterator[Family]:
     delivery = snapshot.delivery
     yield _many(m.GATE_SECONDS, _labelled(dict.fromkeys(HOLDERS, 0.0) | delivery.stats.gate_seconds))
     yield _many(m.GATE_HOLDING, _which(HOLDERS, delivery.held_by))
-    yield _many(m.HALTED, _which([reason.value for reason in HaltReason], delivery.halt_reason))
+    halts = {delivery.halt_reason} | ({HaltReason.OFFSET_OUT_OF_RANGE.value} if snapshot.out_of_range else set())
+    yield _many(m.HALTED, (((reason.value,), reason.value in halts) for reason in HaltReason))
     yield _many(m.STATE, _which(STATES, delivery.state))
     yield _one(m.CONCURRENCY_LIMIT, delivery.concurrency_limit)
     yield _one(m.RATE_LIMIT, math.inf if delivery.rate_per_second is None else delivery.rate_per_second)

@@ -48,4 +48,7 @@ def obstacles(snapshot: ServiceSnapshot | None) -> tuple[str, ...]:
         found.append(
             "not joined: it is no member of its group yet; check the brokers, kafka.bootstrap_servers and the ACLs"
         )
+    if snapshot.out_of_range:
+        where = ", ".join(f"{partition.topic}/{partition.number}" for partition in snapshot.out_of_range)
+        found.append(f"{where}: {REMEDIES[HaltReason.OFFSET_OUT_OF_RANGE]}")
     return (*found, *snapshot.obstacles)

@@ -76,7 +76,8 @@ class ServiceSnapshot:
     Attributes:
         joined: whether the consumer is a member of its group.
         share: this process's part of rate and concurrency.
-        obstacles: why it is not ready, besides what `delivery` and `joined` say; a plain sentence with a remedy each.
+        out_of_range: assigned partitions that stand still because the topic no longer has their offset.
+        obstacles: why it is not ready, besides what the rest says; a plain sentence with a remedy each.
     """
 
     delivery: Snapshot
@@ -84,6 +85,7 @@ class ServiceSnapshot:
     lags: Sequence[Lag] = ()
     share: float = 1.0
     mappings: MappingsInfo = field(default_factory=MappingsInfo)
+    out_of_range: Sequence[Partition] = ()
     obstacles: tuple[str, ...] = ()
     failures: Sequence[Failure] = ()
 

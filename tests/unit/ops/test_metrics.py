@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import defaultdict
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -142,6 +143,19 @@ def test_a_halt_shows_by_its_reason_alone(reason):
     assert value(samples, "state", state="halted") == 1
     assert value(samples, "gate_holding", by="halt") == 1
     assert value(samples, "gate_holding", by="rate") == 0
+
+
+def test_a_partition_out_of_range_is_a_halt_whatever_the_others_do():
+    samples = scrape(service(state="running", out_of_range=[EVENTS]))
+    halted = {dict(labels)["reason"] for name, labels in samples if name == "halted" and samples[name, labels] == 1}
+    assert halted == {"offset_out_of_range"}
+    assert value(samples, "ready") == 0
+
+
+def test_a_refused_mappings_file_shows_until_a_good_one_stands_there():
+    info = MappingsInfo(names=("m",), reloads_failed=1, error="mappings[0]: no")
+    assert value(scrape(service(mappings=info)), "mappings_refused") == 1
+    assert value(scrape(service(mappings=replace(info, error=""))), "mappings_refused") == 0
 
 
 def test_an_unlimited_rate_is_infinite():
