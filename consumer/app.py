@@ -248,6 +248,8 @@ class Application:
             self._warn("kafka_error", event.code, code=event.code, message=event.message, fatal=event.fatal)
             if event.fatal:
                 self.stop()
+        elif isinstance(event, events.BrokersAnswer):
+            log.info("kafka_answers")
         elif isinstance(event, events.Closed):
             self._stopping.set()
 

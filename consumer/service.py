@@ -91,6 +91,7 @@ class Health:
         turned_at: monotonic seconds of the last turn.
         out_of_range: committed offsets that their topics no longer have.
         source_error: the last error of the Kafka side, "" since it went well again.
+        source_lost: it is of the connection.
         share: this process's part of rate and concurrency.
     """
 
@@ -98,6 +99,7 @@ class Health:
     turned_at: float = 0.0
     out_of_range: Mapping[Partition, int] = field(default_factory=dict)
     source_error: str = ""
+    source_lost: bool = False
     share: float = 1.0
 
 
@@ -166,6 +168,7 @@ class Service:
             events.ShareChanged: self._share_changed,
             events.OutOfRange: self._out_of_range,
             events.SourceError: self._source_error,
+            events.BrokersAnswer: self._brokers_answer,
             events.Closed: self._closed,
         }
 
@@ -277,7 +280,11 @@ class Service:
         self.health.out_of_range = {**self.health.out_of_range, **event.offsets}
 
     def _source_error(self, event: events.SourceError) -> None:
-        self.health.source_error = event.message
+        self.health.source_error, self.health.source_lost = event.message, event.lost
+
+    def _brokers_answer(self, _: events.BrokersAnswer) -> None:
+        if self.health.source_lost:
+            self.health.source_error = ""
 
     def _closed(self, _: events.Closed) -> None:
         if self._timer is not None:

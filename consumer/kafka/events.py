@@ -133,11 +133,18 @@ class SourceError:
         code: Kafka's name for it, such as ``UNKNOWN_TOPIC_OR_PART``; a metric label.
         message: for people: what it means and what to check.
         fatal: nothing will be read any more; only a new process helps.
+        lost: it is of the connection, and over with `BrokersAnswer`.
     """
 
     code: str
     message: str
     fatal: bool = False
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BrokersAnswer:
+    """A lost connection is back: what `SourceError` said of it is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,5 +163,6 @@ SourceEvent = (
     | OutOfRange
     | ShareChanged
     | SourceError
+    | BrokersAnswer
     | Closed
 )

@@ -6,19 +6,21 @@ librdkafka tries for ever and repeats itself while it does: the same fault is to
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import KafkaError
 
-from consumer.kafka.events import SourceError
+from consumer.errors import KafkaUnavailableError
+from consumer.kafka.events import BrokersAnswer, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumer.delivery.messages import Partition
-    from consumer.errors import KafkaUnavailableError
 
 _REPEAT_SECONDS: Final = 30.0
+_LOOK_SECONDS: Final = 10.0
 
 _REMEDIES: Final = {
     KafkaError._ALL_BROKERS_DOWN: "check kafka.bootstrap_servers and the network",  # noqa: SLF001 - public names
@@ -38,18 +40,40 @@ class Faults:
     """Tells the driver of faults.
 
     Args:
-        emit: takes each `SourceError`.
+        emit: takes each `SourceError`, and `BrokersAnswer`.
     """
 
-    def __init__(self, emit: Callable[[SourceError], None]) -> None:
+    def __init__(self, emit: Callable[[SourceError | BrokersAnswer], None]) -> None:
         self._emit = emit
         self._told: dict[str, float] = {}
+        self._lost = False
+        self._look_at = 0.0
+
+    def look_whether_over(self, now: float, ask: Callable[[], None]) -> None:
+        """After a lost connection ask the brokers something, now and then, until they answer.
+
+        librdkafka tells of what is lost, and never that it is back: on a topic without traffic nothing else would.
+
+        Args:
+            now: monotonic seconds.
+            ask: raises `KafkaUnavailableError` without an answer.
+        """
+        if not self._lost or now < self._look_at:
+            return
+        self._look_at = now + _LOOK_SECONDS
+        with suppress(KafkaUnavailableError):
+            ask()
+            self._lost = False
+            self._told = {key: until for key, until in self._told.items() if not key.startswith("_")}
+            self._emit(BrokersAnswer())
 
     def kafka(self, error: KafkaError) -> None:
         """An error of librdkafka or the broker."""
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - a public name
             return
         remedy = _REMEDIES.get(error.code())
+        # Errors of the client itself, by their names: no connection, time-outs, no such host.
+        self._lost = self._lost or error.name().startswith("_")
         self._tell(error.name(), f"{error.str()}; {remedy}" if remedy else error.str(), fatal=error.fatal())
 
     def unavailable(self, error: KafkaUnavailableError) -> None:
@@ -82,4 +106,4 @@ class Faults:
             return
         self._told = {known: until for known, until in self._told.items() if until > now}
         self._told[key] = now + _REPEAT_SECONDS
-        self._emit(SourceError(code, message, fatal=fatal))
+        self._emit(SourceError(code, message, fatal=fatal, lost=code.startswith("_")))

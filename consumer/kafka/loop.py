@@ -137,6 +137,7 @@ class SourceLoop:
         if not self._joined and self._config.next_generation:
             self._look_whether_joined(now)
         self.watch.refresh(now, self._assignment)
+        self._faults.look_whether_over(now, self.watch.refresh_counts)
         self._share_changed()
         behind = self._hand_over.behind(now)
         if behind and (patience := self._hand_over.patience(now)):

@@ -9,16 +9,27 @@ import pytest
 from consumer.app import SystemClock
 from consumer.delivery.messages import Partition
 from consumer.delivery.settings import DeliverySettings
-from consumer.kafka.events import OutOfRange, PartitionsLost, PartitionsReleased
+from consumer.kafka.events import BrokersAnswer, OutOfRange, PartitionsLost, PartitionsReleased, SourceError
 from consumer.service import Service
 
 ZERO, ONE = Partition("events", 0), Partition("events", 1)
 
 
+@pytest.fixture
+def service() -> Service:
+    return Service(DeliverySettings(), planner=None, random=Random(1), clock=SystemClock())
+
+
 @pytest.mark.parametrize("gone", [PartitionsReleased([ZERO], committed=True), PartitionsLost([ZERO])])
-def test_a_partition_that_is_gone_is_out_of_range_for_its_next_owner(gone):
-    service = Service(DeliverySettings(), planner=None, random=Random(1), clock=SystemClock())
+def test_a_partition_that_is_gone_is_out_of_range_for_its_next_owner(service, gone):
     service._source_event(OutOfRange({ZERO: 7}))
     service._source_event(OutOfRange({ONE: 9}))
     service._source_event(gone)
     assert service.health.out_of_range == {ONE: 9}
+
+
+@pytest.mark.parametrize(("lost", "left"), [(True, ""), (False, "text")])
+def test_brokers_that_answer_end_what_was_of_the_connection(service, lost, left):
+    service._source_event(SourceError("CODE", "text", lost=lost))
+    service._source_event(BrokersAnswer())
+    assert service.health.source_error == left

@@ -38,6 +38,37 @@ def test_a_fault_is_told_once_in_half_a_minute_though_its_words_differ(subject, 
     assert [error.message for error in told] == ["disconnected after 0 s", "disconnected after 30 s"]
 
 
+def test_a_lost_connection_is_over_when_the_brokers_answer_again(subject, told, clock):
+    """On a topic without traffic nothing else says so, and the service would stay "not ready"."""
+    asked: list[str] = []
+    answers = False
+
+    def ask() -> None:
+        asked.append("")
+        if not answers:
+            raise KafkaUnavailableError("no")
+
+    subject.look_whether_over(100.0, ask)
+    assert asked == [], "nothing is lost, nobody is asked"
+    subject.kafka(KafkaError(KafkaError._ALL_BROKERS_DOWN, "down"))
+    for second in range(25):
+        subject.look_whether_over(100.0 + second, ask)
+    assert len(asked) == 3, "a broker that is down holds up the thread: not at every turn"
+    answers = True
+    subject.look_whether_over(140.0, ask)
+    subject.look_whether_over(160.0, ask)
+    assert len(asked) == 4
+    subject.kafka(KafkaError(KafkaError._ALL_BROKERS_DOWN, "down again"))
+    assert [type(each).__name__ for each in told] == ["SourceError", "BrokersAnswer", "SourceError"]
+    assert told[0].lost
+
+
+def test_what_a_broker_refuses_is_no_lost_connection(subject, told, clock):
+    subject.kafka(KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED))
+    subject.look_whether_over(100.0, lambda: None)
+    assert [error.lost for error in told] == [False]
+
+
 def test_different_faults_are_told_each(subject, told, clock):
     for topic in ("a", "b", "a"):
         subject.kafka(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"no topic {topic}"))
