@@ -47,11 +47,13 @@ COMPANY = "Analytical Engines Ltd"
 
 def events(kind: str = "") -> list[bytes]:
     """A hundred events as bytes; ``kind`` in place of their types makes them what no default trigger wants."""
-    made = []
-    for number in range(COUNT):
-        event = _common(number) | (_identify(number) if number % 5 < 3 else _group(number))
-        made.append(orjson.dumps(event | {"type": kind} if kind else event))
-    return made
+    return [event(number, kind) for number in range(COUNT)]
+
+
+def event(number: int, kind: str = "") -> bytes:
+    """One of them: user, company and message are told apart by ``number``."""
+    made = _common(number) | (_identify(number) if number % 5 < 3 else _group(number))
+    return orjson.dumps(made | {"type": kind} if kind else made)
 
 
 def _common(number: int) -> dict[str, Any]:

@@ -1,0 +1,230 @@
+"""CPU and throughput of the whole service: Apache Kafka, `chartmogul-consumer run`, nginx on loopback.
+
+    python benchmarks/pipeline.py                     the cases of the claims, with stages and latency; ~3 minutes
+    python benchmarks/pipeline.py --all               every format, concurrency 1, 16 and 64, with and without TLS
+    python benchmarks/pipeline.py --events 20000 --only single-64
+
+Each case reads a backlog of 1.5 KB events (a fresh group, no rate limit), and its steady part is measured: from a tenth
+of the events to the last sample before the end. ``cpu_us_per_event`` is the service's process, user and system, all
+threads. Latency is measured apart, at half of the measured throughput: from an event's production to its arrival at the
+webhook, broker included; ``bare`` is the same for a consumer that does nothing else.
+
+Aims: single, 64 connections ≤ 45 (TLS ≤ 65); array ≤ 22; an unwanted record ≤ 8; RSS ≤ 120 MB; p50 ≤ 5 ms, p99 ≤ 15 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import Producer
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import rig
+from benchmarks.mapping import event
+from consumer.chartmogul.router import Router
+from consumer.kafka.decode import Decoder
+
+if TYPE_CHECKING:
+    from tests.kafka.client import Broker
+
+HERE = Path(__file__).parent
+LATENCY_SECONDS = 8.0
+WARM_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One workload."""
+
+    name: str
+    batch: str = "single"
+    concurrency: int = 64
+    tls: bool = False
+    wanted: bool = True
+
+    @property
+    def delivery(self) -> dict[str, Any]:
+        """Its delivery settings."""
+        batch = {"format": self.batch, "max_events": 100}
+        return {
+            "requests_per_second": None,
+            "concurrency": self.concurrency,
+            "batch": batch,
+            "drain_timeout_seconds": 2,
+        }
+
+
+CLAIMS = (
+    Case("single-64"),
+    Case("single-64-tls", tls=True),
+    Case("array-16", "array", 16),
+    Case("unwanted", wanted=False),
+)
+
+
+def every_case() -> tuple[Case, ...]:
+    """All formats, concurrencies and transports."""
+    made = [
+        Case(f"{batch}-{concurrency}{'-tls' * tls}", batch, concurrency, tls)
+        for batch in ("single", "array")
+        for concurrency in (1, 16, 64)
+        for tls in (False, True)
+    ]
+    return (*made, Case("unwanted", wanted=False))
+
+
+class Bench:
+    """The parts that all cases share."""
+
+    def __init__(self, broker: Broker, nginx: rig.Nginx, folder: Path, events: int) -> None:
+        self._broker = broker
+        self._nginx = nginx
+        self._folder = folder
+        # An unwanted event and one in an array are done in no time: more of them make a run that can be measured.
+        self._counts = {True: events, False: 4 * events}
+        self._topics: dict[bool, str] = {}
+
+    def topic(self, *, wanted: bool) -> str:
+        """The backlog."""
+        if wanted not in self._topics:
+            events = rig.wanted if wanted else rig.unwanted
+            self._topics[wanted] = rig.fill(self._broker, events(self._counts[wanted]))
+        return self._topics[wanted]
+
+    def _settings(self, case: Case, topic: str, url: str) -> dict[str, Any]:
+        tls = {"ca_file": str(self._nginx.ca_file)} if case.tls else {}
+        made = rig.settings(self._broker, topic, url, self._folder, destination=tls, delivery=case.delivery)
+        if not case.wanted:
+            # Nobody would dead-letter these: they end as skipped.
+            made["kafka"]["commit_interval_seconds"] = 1
+        return made
+
+    def run(self, case: Case) -> dict[str, Any]:
+        """Throughput, CPU and memory."""
+        count = self._counts[case.wanted]
+        settings = self._settings(case, self.topic(wanted=case.wanted), self._nginx.url(tls=case.tls))
+        with rig.Service(settings, self._folder) as service:
+            figures = rig.rates(service.measure(count), count)
+            return {"case": case.name, **figures, "rss_mb": round(rig.rss_mb(service.pid), 1)}
+
+    def stages(self, case: Case) -> dict[str, Any]:
+        """CPU microseconds an event by stage, in a run of its own: being sampled costs something."""
+        count = self._counts[case.wanted]
+        settings = self._settings(case, self.topic(wanted=case.wanted), self._nginx.url(tls=case.tls))
+        path = self._folder / f"stages-{case.name}.json"
+        os.environ["STAGES_FILE"] = str(path)
+        with rig.Service(settings, self._folder, [sys.executable, str(HERE / "sampled.py")]) as service:
+            service.measure(count)
+            threads = rig.thread_seconds(service.pid)
+        sampled = json.loads(path.read_bytes())
+        start = sampled["stages"].pop("start and rest", 0.0)
+        stages = {name: seconds / count * 1e6 for name, seconds in sampled["stages"].items()}
+        others = {name: seconds for name, seconds in threads.items() if name != "main"}
+        stages["Kafka client's own threads"] = (
+            sum(s for name, s in others.items() if name.startswith("rdk")) / count * 1e6
+        )
+        stages["Kafka thread"] = sum(s for name, s in others.items() if not name.startswith("rdk")) / count * 1e6
+        ordered = dict(sorted(stages.items(), key=lambda item: -item[1]))
+        top = {name: round(seconds / count * 1e6, 2) for name, seconds in list(sampled["functions"].items())[:40]}
+        return {
+            "case": case.name,
+            "start_seconds": round(start, 2),
+            "us_per_event": {name: round(value, 1) for name, value in ordered.items()},
+            "lines": top,
+        }
+
+    def latency(self, case: Case, per_second: float) -> dict[str, Any]:
+        """From production to arrival, in milliseconds."""
+        broker, folder = self._broker, self._folder
+        topic = rig.fill(broker, ())
+        port = rig.free_port()
+        settings = self._settings(case, topic, f"http://127.0.0.1:{port}/hook")
+        script = [sys.executable, str(HERE / "arrivals.py")]
+        arrived, polled = folder / "arrived.json", folder / "polled.json"
+        with subprocess.Popen([*script, "webhook", str(port), str(arrived)]) as webhook:
+            rig.wait_until(lambda: rig.connects(port), "the webhook listens")
+            with rig.Service(settings, folder) as service:
+                rig.wait_until(lambda: service.sample() is not None, "the service starts")
+                produced = produce(broker, topic, per_second, service)
+            webhook.terminate()
+        with subprocess.Popen([*script, "kafka", broker.bootstrap_servers, topic, str(polled)]) as bare:
+            time.sleep(WARM_SECONDS)
+            produce(broker, topic, per_second, None)
+            bare.terminate()
+        row: dict[str, Any] = {"case": case.name, "per_second": round(per_second)}
+        for name, path in (("", arrived), ("bare_", polled)):
+            # The first events find everything cold, and connections not open.
+            delays = sorted(json.loads(path.read_bytes())[produced // 10 :])
+            for label, part in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
+                row[f"{name}{label}_ms"] = round(rig.quantile(delays, part) / 1e6, 2)
+        return row
+
+
+def produce(broker: Broker, topic: str, per_second: float, service: rig.Service | None) -> int:
+    """Produce evenly, each event with the time in its messageId; returns how many, once they have ended."""
+    template = event(1).replace(b"ajs-next-", b"produced-%019d-")
+    assert b"%019d" in template
+    shown = [event(number).replace(b"ajs-next-", b"produced-@-").partition(b"@") for number in range(5_000)]
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 0})
+    if service is not None:
+        time.sleep(WARM_SECONDS)
+    began, number = time.monotonic(), 0
+    while (passed := time.monotonic() - began) < LATENCY_SECONDS:
+        while number < passed * per_second:
+            before, _, after = shown[number % len(shown)]
+            producer.produce(topic, b"%b%019d%b" % (before, time.time_ns(), after), str(number % 5_000).encode())
+            number += 1
+        producer.poll(0.0005)
+    producer.flush(30)
+    if service is not None:
+        service.measure(number)
+    return number
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--all", action="store_true", help="every case")
+    parser.add_argument("--only", default="", help="cases by name, separated by commas")
+    parser.add_argument("--no-stages", action="store_true")
+    parser.add_argument("--no-latency", action="store_true")
+    arguments = parser.parse_args()
+    only = set(filter(None, arguments.only.split(",")))
+    cases = [case for case in (every_case() if arguments.all else CLAIMS) if not only or case.name in only]
+    if not cases:
+        parser.error("no such case")
+    body = Router().route(Decoder().decode(event(1), None, 0)[0])  # type: ignore[arg-type,index]  # it is a list here
+    more: dict[str, Any] = {
+        "events": arguments.events,
+        "event_bytes": len(event(1)),
+        "body_bytes": len(body[0].body),  # type: ignore[union-attr]  # it is a Post
+        "stages": [],
+        "latency": [],
+    }
+    with rig.rig() as (broker, nginx, folder):
+        more["kafka"] = broker.description
+        bench = Bench(broker, nginx, folder, arguments.events)
+        rows = []
+        for case in cases:
+            rows.append(bench.run(case))
+            print(rows[-1], flush=True)
+            if not arguments.no_stages and case in CLAIMS:
+                more["stages"].append(bench.stages(case))
+                print(json.dumps(more["stages"][-1], indent=1), flush=True)
+            if not arguments.no_latency and case.name in ("single-64", "single-16"):
+                more["latency"].append(bench.latency(case, rows[-1]["events_per_second"] / 2))
+                print(more["latency"][-1], flush=True)
+    rig.report("pipeline", rows, **more)
+
+
+if __name__ == "__main__":
+    main()
