@@ -20,7 +20,7 @@ from consumer.delivery.offset_map import decode
 from tests.kafka.client import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from tests.kafka.client import Broker
@@ -63,10 +63,15 @@ def settings(
 
 
 class RunningService:
-    """``chartmogul-consumer run`` with these settings; killed at the end of the ``with``."""
+    """``chartmogul-consumer run`` with these settings; killed at the end of the ``with``.
 
-    def __init__(self, settings: dict[str, Any], folder: Path) -> None:
+    Args:
+        environment: variables that only this process has.
+    """
+
+    def __init__(self, settings: dict[str, Any], folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.settings = settings
+        self._environment = {**os.environ, "PYTHONWARNINGS": "error", **(environment or {})}
         self._folder = folder
         self.log: list[dict[str, Any]] = []
         self.noise: list[str] = []
@@ -79,7 +84,7 @@ class RunningService:
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "PYTHONWARNINGS": "error"},
+            env=self._environment,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
