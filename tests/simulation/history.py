@@ -158,8 +158,12 @@ class World:
         self._cover()
 
     def _at_rest(self) -> bool:
+        # A replica that has halted may hold nothing and yet have to read what was done before a crash: the person who
+        # looks is still to come (seed 231708).
         return all(delivery.ended or delivery.entry.gone for delivery in self.deliveries) and not any(
-            replica.in_flight or not replica.machine.settled for replica in self.replicas if not replica.dead
+            replica.in_flight or not replica.machine.settled or replica.machine.snapshot().halt_reason
+            for replica in self.replicas
+            if not replica.dead
         )
 
     def _why_not(self) -> str:
