@@ -155,9 +155,11 @@ class Gate:
         if self._held is not None:
             self.held_seconds[self._held] += passed
         if not (self.halted or self._breaker_open):
-            self._open_seconds += passed - max(0.0, min(now, self._closed_until) - self._now)
+            closed_until = self._closed_until
+            self._open_seconds += passed if closed_until <= self._now else max(0.0, now - closed_until)
         self._now = now
-        if now - self._limit_at >= max(1.0, self._attempt_seconds / max(1, self._attempts)):
+        interval = now - self._limit_at
+        if interval >= 1.0 and interval * self._attempts >= self._attempt_seconds:
             self._adjust_limit(now)
 
     @property

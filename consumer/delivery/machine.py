@@ -54,7 +54,7 @@ from consumer.delivery.messages import (
     Timer,
 )
 from consumer.delivery.offset_map import decode
-from consumer.delivery.partition import ELAPSED_COMMIT_SECONDS, Delivery, OpenRecord, PartitionState
+from consumer.delivery.partition import Delivery, OpenRecord, PartitionState
 from consumer.delivery.retry import Verdict
 from consumer.delivery.settings import DeliverySettings, LanePolicy
 from consumer.delivery.snapshot import Snapshot, Stats
@@ -121,13 +121,15 @@ class Machine:
         self._now = max(now, self._now)
         self._gate.advance(self._now)
         self._handlers[type(event)](event)
-        self._relieve()
+        if self._settings.lane_policy is not LanePolicy.BLOCK:
+            self._relieve()
         if self._stopping:
             self._gate.hold(None)
         else:
             self._dispatcher.run(self._now)
         self._dead_letters.run(self._now)
-        self._release()
+        if self._revoking:
+            self._release()
         self._commit()
         self._pause()
         self._set_timer()
@@ -180,8 +182,6 @@ class Machine:
     def _release(self) -> None:
         """Let revoked partitions go together, once nothing of them is under way or their time is up."""
         revoking = self._revoking
-        if not revoking:
-            return
         if any(state.in_flight and self._now < (state.deadline or 0.0) for state in revoking):
             return
         held = len(self._partitions)
@@ -433,7 +433,7 @@ class Machine:
     def _relieve(self) -> None:
         """Apply the lane policy to partitions that have been full for too long while others were delivered."""
         settings = self._settings
-        if settings.lane_policy is LanePolicy.BLOCK or self._now < self._relieve_at:
+        if self._now < self._relieve_at:
             return
         self._relieve_at = self._now + _RELIEVE_SECONDS
         if self._halts or self._now - self._last_delivered_at > settings.retry.outage_seconds:
@@ -464,15 +464,24 @@ class Machine:
         """Commit what has changed, one commit at a time."""
         if self._commit_under_way or self._now < self._commit_at or self._revoking:
             return
-        self._commit_at = self._now + self._settings.commit_interval_seconds
         positions: dict[Partition, Position] = {}
         for state in self._partitions.values():
-            if state.changed or (state.stuck and self._now - state.stamped_at >= ELAPSED_COMMIT_SECONDS):
+            if state.commit_at <= self._now:
                 positions[state.partition] = self._position(state)
                 state.committing(self._now)
         if positions:
+            self._commit_at = self._now + self._settings.commit_interval_seconds
             self._commit_under_way = True
             self._out.append(Commit(positions))
+
+    def _commit_wanted_at(self) -> float:
+        """When there is something to commit, as far as time decides it: an idle process has nothing to wake for."""
+        at = NEVER
+        for state in self._partitions.values():
+            at = min(at, state.commit_at)
+            if at <= self._commit_at:
+                return self._commit_at
+        return at
 
     def _on_committed(self, event: Committed) -> None:
         self._commit_under_way = False
@@ -494,14 +503,17 @@ class Machine:
             wanted = frozenset()
         else:
             share = self._settings.buffer_bytes / len(self._partitions)
-            for state in self._partitions.values():
+            paused = []
+            for partition, state in self._partitions.items():
                 limit = share * _RESUME_SHARE if state.paused else share
                 state.paused = state.buffered_bytes >= limit or not state.ledger.admits()
                 if not state.paused:
                     state.full_since = None
-                elif state.full_since is None:
+                    continue
+                paused.append(partition)
+                if state.full_since is None:
                     state.full_since = self._now
-            wanted = frozenset(p for p, state in self._partitions.items() if state.paused)
+            wanted = frozenset(paused)
         if wanted != self._paused:
             self._paused = wanted
             self._out.append(Pause(wanted))
@@ -521,9 +533,9 @@ class Machine:
             at = min(at, self._dispatcher.wake_at)
         for state in self._revoking:
             at = min(at, state.deadline or at)
-        if not (self._commit_under_way or self._revoking) and self._partitions:
-            at = min(at, self._commit_at)
-        if self._settings.lane_policy is not LanePolicy.BLOCK and self._partitions:
+        if not (self._commit_under_way or self._revoking):
+            at = min(at, self._commit_wanted_at())
+        if self._paused and self._settings.lane_policy is not LanePolicy.BLOCK:
             at = min(at, self._relieve_at)
         if at != self._timer and at < NEVER:
             self._out.append(Timer(at))

@@ -10,6 +10,7 @@ Lanes
 from __future__ import annotations
 
 from collections import defaultdict
+from math import inf
 from typing import TYPE_CHECKING
 
 from consumer.delivery.messages import Position
@@ -128,10 +129,13 @@ class PartitionState:
         return self.ledger.changes != self._committed_changes
 
     @property
-    def stuck(self) -> bool:
-        """Whether the record at the committable offset has been tried."""
+    def commit_at(self) -> float:
+        """When to commit it: at once where there is news, a minute after the last time while its oldest is stuck."""
+        if self.changed:
+            return self.stamped_at
         oldest = self.open.get(self.ledger.base)
-        return oldest is not None and oldest.first_attempt is not None
+        stuck = oldest is not None and oldest.first_attempt is not None
+        return self.stamped_at + ELAPSED_COMMIT_SECONDS if stuck else inf
 
     def committing(self, now: float) -> None:
         """A commit of it is under way."""

@@ -30,6 +30,9 @@ class ReadyQueue:
     def __len__(self) -> int:
         return len(self._fresh) + len(self._late)
 
+    def __bool__(self) -> bool:
+        return bool(self._fresh or self._late)
+
     def append(self, delivery: Delivery) -> None:
         """Put it where its record's age belongs."""
         fresh, sequence = self._fresh, delivery.of.sequence

@@ -22,22 +22,16 @@ class Clock:
     def at(self, when: float, call: Callable[..., object], *arguments: Any) -> None:
         """Call this then; at once, after what is due now, where that has passed."""
         self._number += 1
-        heappush(self._heap, (max(when, self.now), self._number, call, arguments))
+        heappush(self._heap, (max(self.now, when), self._number, call, arguments))
 
     def after(self, seconds: float, call: Callable[..., object], *arguments: Any) -> None:
         """Call this so much later."""
         self.at(self.now + seconds, call, *arguments)
 
-    def step(self) -> bool:
-        """Let the next thing happen; False where there is none."""
-        if not self._heap:
-            return False
-        self.now, _, call, arguments = heappop(self._heap)
-        call(*arguments)
-        return True
-
     def run(self, until: float) -> None:
         """Let everything happen up to then."""
-        while self._heap and self._heap[0][0] <= until:
-            self.step()
+        heap = self._heap
+        while heap and heap[0][0] <= until:
+            self.now, _, call, arguments = heappop(heap)
+            call(*arguments)
         self.now = max(self.now, until)

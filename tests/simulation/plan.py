@@ -195,7 +195,7 @@ def make(seed: int) -> Plan:
 
 def _records(random: Random, partitions: int, span: float, *, stuck: int) -> tuple[RecordPlan, ...]:
     lanes = random.choice((2, 5, 15, 60))
-    count = random.randint(200, 280)
+    count = random.randint(200, 220)
     stuck_at = {random.randrange(count) for _ in range(random.randint(0, stuck))}
     times = sorted(float(int(random.random() * span)) for _ in range(count))
     gappy = random.choice((0.0, 0.02, 0.3))

@@ -14,7 +14,7 @@ What is checked
     asked       a Retry-After closes the gate; concurrency stays below the share; a permit that is free is used
     letters     what is dead-lettered, why, and not before its budget is spent; nor later
     memory      records held; metadata's length; at rest nothing is left
-    balance     planned = ended + in progress, at each turn
+    balance     planned = ended + in progress, after each turn but a timer's
     rest        it all comes to an end
 """
 
@@ -336,6 +336,12 @@ class Promise:
 
     def turned(self, replica: Replica) -> None:
         """A machine's turn is over."""
+        gate = replica.machine._gate
+        if gate._held is Held.CONCURRENCY and replica.in_flight < gate.limit:
+            raise Violation("asked", f"work waits for a permit, of {gate.limit} only {replica.in_flight} are in use")
+
+    def balances(self, replica: Replica) -> None:
+        """Planned = ended + in progress; a turn that moves none of them need not be looked at."""
         machine = replica.machine
         stats = machine._stats
         in_progress = 0
@@ -344,9 +350,6 @@ class Promise:
         if sum(stats.planned.values()) != sum(stats.ended.values()) + in_progress:
             planned, ended = dict(stats.planned), dict(stats.ended)
             raise Violation("balance", f"planned {planned}, ended {ended}, in progress {in_progress}")
-        gate = machine._gate
-        if gate._held is Held.CONCURRENCY and replica.in_flight < gate.limit:
-            raise Violation("asked", f"work waits for a permit, of {gate.limit} only {replica.in_flight} are in use")
 
     def held(self, replica: Replica) -> None:
         """A machine has taken records in: what it holds now."""

@@ -154,6 +154,8 @@ class Replica:
                 self.crash_after -= 1
             do[type(action)](action)
         world.promise.turned(self)
+        if event is not _TICK:
+            world.promise.balances(self)
 
     def _tell(self, event: Event) -> None:
         """From the Kafka side: arrives in order, a moment later."""

@@ -30,6 +30,7 @@ from consumer.delivery.messages import (
     Send,
     Stop,
     Tick,
+    Timer,
 )
 from consumer.delivery.retry import RetryPolicy
 from consumer.delivery.settings import DeliverySettings, LanePolicy
@@ -56,10 +57,12 @@ class Harness:
         self.now = 100.0
         self.machine = Machine(DeliverySettings(**settings), Random(1), self.now)
         self.offset = committed
+        self.commit = None
         self.do(Assigned({P: Position(committed, metadata)}, 1.0))
 
     def do(self, event):
         self.said = self.machine.handle(event, self.now)
+        self.commit = next(iter(self.get(Commit)), self.commit)
         return self.said
 
     def get(self, kind):
@@ -88,11 +91,11 @@ class Harness:
     def committed(self, seconds=1.0):
         """Let a commit interval pass; the position committed, or None where there was nothing to commit."""
         self.tick(seconds)
-        commits = self.get(Commit)
-        if not commits:
+        commit, self.commit = self.commit, None
+        if commit is None:
             return None
-        self.do(Committed(commits[0].positions, ok=True))
-        return commits[0].positions[P]
+        self.do(Committed(commit.positions, ok=True))
+        return commit.positions[P]
 
     def ended(self):
         return {key[2:]: n for key, n in self.machine.snapshot().stats.ended.items()}
@@ -319,6 +322,7 @@ def test_a_stream_of_undecodable_records_halts_instead_of_being_dead_lettered():
     h.do(Reset())
     rest = h.get(DeadLetter)
     assert len(letters) + len(written) + len(rest) == 60
+    assert h.committed() is not None
     h.do(DeadLettersWritten(rest))
     assert h.committed() == Position(60)
 
@@ -346,13 +350,28 @@ def test_batches_fill_linger_and_are_halved_at_a_refusal():
 def test_a_failed_commit_is_tried_again():
     h = Harness()
     h.poll(SKIP)
-    h.tick(1.0)
     (commit,) = h.get(Commit)
     h.tick(5.0)
     assert not h.get(Commit), "one at a time"
     h.do(Committed(commit.positions, ok=False))
     h.tick(1.0)
     assert h.get(Commit) == [commit]
+
+
+def test_what_ends_after_a_quiet_time_is_committed_at_once_and_the_next_an_interval_later():
+    h = Harness(commit_interval_seconds=5.0)
+    assert h.get(Timer) == [], "nothing to wake for"
+    h.poll(SKIP)
+    (commit,) = h.get(Commit)
+    h.do(Committed(commit.positions, ok=True))
+    assert h.get(Timer) == []
+    h.now += 1.0
+    h.poll(SKIP)
+    assert h.get(Commit) == []
+    assert h.get(Timer) == [Timer(h.now + 4.0)]
+    h.tick(4.0)
+    (commit,) = h.get(Commit)
+    assert commit.positions == {P: Position(2)}
 
 
 def test_the_rate_and_the_bucket_that_starts_empty():

@@ -224,7 +224,6 @@ def test_an_old_commit_says_nothing_about_a_new_assignment():
     h = Harness()
     (send,) = h.poll(post())
     h.answer(send)
-    h.tick(1.0)
     (commit,) = h.get(Commit)
     h.do(Lost([P]))
     h.do(Assigned({P: Position(0)}, 1.0))

@@ -1,6 +1,7 @@
 """A partition's lanes and records, beside naive ones."""
 
 from collections import defaultdict
+from math import inf
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from consumer.delivery.ledger import Ledger
 from consumer.delivery.messages import Partition, Position, Record
 from consumer.delivery.offset_map import decode
-from consumer.delivery.partition import OVERHEAD_BYTES, Delivery, PartitionState
+from consumer.delivery.partition import ELAPSED_COMMIT_SECONDS, OVERHEAD_BYTES, Delivery, PartitionState
 from consumer.outcomes import Action, Post
 
 P = Partition("t", 0)
@@ -94,9 +95,9 @@ def test_the_age_is_that_of_the_record_at_the_committable_offset():
     h = Harness()
     (one,), (two,) = h.open("a"), h.open("b")
     assert h.elapsed(50.0) == 0
-    assert not h.state.stuck
+    assert h.state.commit_at == inf, "there is nothing to say"
     one.of.first_attempt, two.of.first_attempt = 10.0, 40.0
-    assert h.state.stuck
+    assert h.state.commit_at == h.state.stamped_at + ELAPSED_COMMIT_SECONDS
     assert h.elapsed(50.9) == 40
     h.state.finish(one.of)
     assert h.elapsed(50.9) == 10
