@@ -257,6 +257,7 @@ class Service:
     def _assigned(self, event: events.PartitionsAssigned) -> None:
         self._epoch = event.epoch
         self.health.share = event.share
+        self.health.source_error = ""
         self.turn(Assigned(event.positions, event.share))
 
     def _share_changed(self, event: events.ShareChanged) -> None:
@@ -280,7 +281,9 @@ class Service:
         self.health.out_of_range = {**self.health.out_of_range, **event.offsets}
 
     def _source_error(self, event: events.SourceError) -> None:
-        self.health.source_error, self.health.source_lost = event.message, event.lost
+        # One lost connection keeps nobody from work; librdkafka says _ALL_BROKERS_DOWN when there is no other.
+        if event.code != "_TRANSPORT":
+            self.health.source_error, self.health.source_lost = event.message, event.lost
 
     def _brokers_answer(self, _: events.BrokersAnswer) -> None:
         if self.health.source_lost:

@@ -9,7 +9,14 @@ import pytest
 from consumer.app import SystemClock
 from consumer.delivery.messages import Partition
 from consumer.delivery.settings import DeliverySettings
-from consumer.kafka.events import BrokersAnswer, OutOfRange, PartitionsLost, PartitionsReleased, SourceError
+from consumer.kafka.events import (
+    BrokersAnswer,
+    OutOfRange,
+    PartitionsAssigned,
+    PartitionsLost,
+    PartitionsReleased,
+    SourceError,
+)
 from consumer.service import Service
 
 ZERO, ONE = Partition("events", 0), Partition("events", 1)
@@ -33,3 +40,19 @@ def test_brokers_that_answer_end_what_was_of_the_connection(service, lost, left)
     service._source_event(SourceError("CODE", "text", lost=lost))
     service._source_event(BrokersAnswer())
     assert service.health.source_error == left
+
+
+def test_one_lost_connection_of_several_keeps_nobody_from_work(service):
+    """A broker of three that is down for an hour is told of again and again."""
+    service._source_event(SourceError("_TRANSPORT", "broker 2: connection refused", lost=True))
+    assert service.health.source_error == ""
+    service._source_event(SourceError("_ALL_BROKERS_DOWN", "3/3 brokers are down", lost=True))
+    service._source_event(SourceError("_TRANSPORT", "broker 2: connection refused", lost=True))
+    assert service.health.source_error == "3/3 brokers are down"
+
+
+def test_partitions_that_could_be_started_end_their_waiting(service):
+    """Of a topic without traffic nothing else would say so."""
+    service._source_event(SourceError("UNAVAILABLE", "partitions wait to be read"))
+    service._source_event(PartitionsAssigned({}, 1.0, 1))
+    assert service.health.source_error == ""
