@@ -1,11 +1,13 @@
-"""``check``: whether the service could start with these settings, a line a section, without connecting to anything."""
+"""``check``: whether the service could start with these settings, and what it depends on is there: a line each."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from consumer.checks.finding import Finding, Verdict
 from consumer.cli.exitcode import ExitCode
 from consumer.cli.options import config_option, settings_from
 from consumer.config.environment import PREFIX
@@ -13,7 +15,7 @@ from consumer.config.model import Settings
 from consumer.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 _FILE: Final = "file"
@@ -33,26 +35,63 @@ _SAYS: Final[dict[str, Callable[[Settings], str]]] = {
 """What a person wants to see again of a section that is right; nothing secret."""
 
 
-@click.command(short_help="Check the settings, section by section.")
+@click.command(short_help="Check the settings, and what they name: Kafka, webhook.")
 @config_option
-@click.option("--offline", is_flag=True, required=True, help="Connect to nothing: settings and the files they name.")
+@click.option("--offline", is_flag=True, help="Connect to nothing: settings and the files they name.")
+@click.option("--webhook", is_flag=True, help="Post {} to the webhook, as Segment's connection test does.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1, max=600),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For all questions together.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.pass_context
-def check(ctx: click.Context, config: Path | None, offline: bool) -> None:  # noqa: FBT001, ARG001 - click passes it
-    """Check the settings, section by section.
+def check(ctx: click.Context, /, config: Path | None, **options: Any) -> None:
+    """Check the settings, and what they name.
 
-    Prints a line for each section, and below it every mistake with its path, what is allowed and what to do.
+    First every section of the settings, with each mistake, what is allowed and what to do. Then, unless offline, what
+    the service depends on: brokers, topics, permissions to read, to join the group and to write dead letters, what the
+    last records would become and whether their keys keep the order, and on request the webhook. It joins, commits,
+    makes and writes nothing. A line says pass, warn, fail or skip; only fail is a failure.
     """
-    settings: Settings | None = None
-    problems: Sequence[Problem] = ()
+    from consumer.ops.log import redactor
+
+    shown: list[Finding] = []
+
+    def show(found: Iterable[Finding]) -> bool:
+        """Whether all is well."""
+        for finding in found:
+            shown.append(finding)
+            if not options["as_json"]:
+                click.echo(redactor("\n".join(finding.lines())))
+        return all(finding.verdict is not Verdict.FAIL for finding in shown)
+
+    settings, problems = _read(config)
+    code = ExitCode.OK if show(report(settings, problems)) else ExitCode.CONFIGURATION
+    if settings is not None and code is ExitCode.OK and not options["offline"]:
+        from consumer.checks.online import look
+
+        code = (
+            ExitCode.OK
+            if show(look(settings, seconds=options["timeout"], ask_webhook=options["webhook"]))
+            else ExitCode.FAILED
+        )
+    if options["as_json"]:
+        account = {"ok": code is ExitCode.OK, "checks": [finding.as_json() for finding in shown]}
+        click.echo(redactor(json.dumps(account, ensure_ascii=False)))
+    ctx.exit(code)
+
+
+def _read(config: Path | None) -> tuple[Settings | None, Sequence[Problem]]:
+    """The settings, and what is wrong in them and in the mappings file."""
     try:
         settings = settings_from(config)
-        problems = _mappings(settings)
     except ConfigurationError as error:
-        problems = error.problems
-    for line in report(settings, problems):
-        click.echo(line)
-    if problems:
-        ctx.exit(ExitCode.CONFIGURATION)
+        return None, error.problems
+    return settings, _mappings(settings)
 
 
 def _mappings(settings: Settings) -> Sequence[Problem]:
@@ -66,12 +105,11 @@ def _mappings(settings: Settings) -> Sequence[Problem]:
     return ()
 
 
-def report(settings: Settings | None, problems: Sequence[Problem]) -> list[str]:
-    """The lines: ``pass`` or ``fail`` a section, then its mistakes."""
+def report(settings: Settings | None, problems: Sequence[Problem]) -> Iterator[Finding]:
+    """A finding for each section, with its mistakes."""
     by_section: dict[str, list[Problem]] = {}
     for problem in problems:
         by_section.setdefault(_section(problem), []).append(problem)
-    lines = []
     # A file that cannot be read says nothing about its sections.
     sections = (
         [_FILE] if _FILE in by_section else [*Settings.model_fields, *(set(by_section) - set(Settings.model_fields))]
@@ -79,9 +117,7 @@ def report(settings: Settings | None, problems: Sequence[Problem]) -> list[str]:
     for section in sections:
         wrong = by_section.get(section, [])
         says = _SAYS[section](settings) if settings and section in _SAYS else ""
-        lines.append(f"{'fail' if wrong else 'pass'}  {section:<14}{says}".rstrip())
-        lines += [f"        {problem}" for problem in wrong]
-    return lines
+        yield Finding(section, Verdict.FAIL if wrong else Verdict.PASS, says, tuple(map(str, wrong)))
 
 
 def _section(problem: Problem) -> str:

@@ -34,7 +34,7 @@ COMMANDS: Final[dict[str, Command]] = {
         "consumer.cli.demo", "demo", "See it work here: Kafka, sample events and ChartMogul in one process."
     ),
     "sandbox": Command("consumer.cli.sandbox", "sandbox", "Stand in for ChartMogul's webhook on this machine."),
-    "check": Command("consumer.cli.check", "check", "Check the settings, section by section."),
+    "check": Command("consumer.cli.check", "check", "Check the settings, and what they name: Kafka, webhook."),
     "preview": Command("consumer.cli.preview", "preview", "Say what would be sent of events in a file, and why not."),
     "replay": Command(
         "consumer.cli.replay", "replay", "Send dead letters, or records of the source topics, once more."

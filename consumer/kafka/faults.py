@@ -36,6 +36,11 @@ _REMEDIES: Final = {
 }
 
 
+def remedy_for(error: KafkaError) -> str:
+    """What to look at, or "" where the error says it all."""
+    return _REMEDIES.get(error.code(), "")
+
+
 class Faults:
     """Tells the driver of faults.
 
@@ -71,7 +76,7 @@ class Faults:
         """An error of librdkafka or the broker."""
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - a public name
             return
-        remedy = _REMEDIES.get(error.code())
+        remedy = remedy_for(error)
         # Errors of the client itself, by their names: no connection, time-outs, no such host.
         self._lost = self._lost or error.name().startswith("_")
         self._tell(error.name(), f"{error.str()}; {remedy}" if remedy else error.str(), fatal=error.fatal())

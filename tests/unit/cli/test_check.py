@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from click.testing import CliRunner
 
+from consumer.checks import online
 from consumer.cli.check import _SAYS
 from consumer.cli.exitcode import ExitCode
 from consumer.cli.main import cli
@@ -35,7 +38,7 @@ def check(tmp_path, monkeypatch):
 
 
 def verdicts(output: str) -> dict[str, str]:
-    return {line[6:].split()[0]: line[:4] for line in output.splitlines() if not line.startswith(" ")}
+    return {line.split()[1]: line[:4] for line in output.splitlines() if not line.startswith(" ")}
 
 
 def test_every_section_has_something_to_say():
@@ -47,6 +50,23 @@ def test_right_settings_pass(check):
     assert result.exit_code == ExitCode.OK
     assert verdicts(result.output) == dict.fromkeys(Settings.model_fields, "pass")
     assert "group chartmogul-consumer, topics segment-events" in result.output
+
+
+def test_as_json(tmp_path):
+    (tmp_path / "settings.yaml").write_text(GOOD + "log: {level: loud}\n")
+    arguments = ["check", "--offline", "--json", "--config", str(tmp_path / "settings.yaml")]
+    account = json.loads(CliRunner().invoke(cli, arguments).output)
+    assert account["ok"] is False
+    wrong = {each["name"]: each["remedies"] for each in account["checks"] if each["verdict"] == "fail"}
+    assert list(wrong) == ["log"]
+    assert wrong["log"][0].startswith("log.level (line 4): must be one of")
+
+
+def test_wrong_settings_are_not_asked_about(tmp_path, monkeypatch):
+    monkeypatch.setattr(online, "look", lambda *_, **__: pytest.fail("it must not connect"))
+    (tmp_path / "settings.yaml").write_text(GOOD + "log: {level: loud}\n")
+    result = CliRunner().invoke(cli, ["check", "--config", str(tmp_path / "settings.yaml")])
+    assert result.exit_code == ExitCode.CONFIGURATION
 
 
 def test_mistakes_stand_below_their_section(check):
