@@ -175,11 +175,8 @@ class Dispatcher:
         gate.start(self._ident)
         bodies = []
         for delivery in request.deliveries:
-            opened = delivery.of
-            opened.owner.in_flight += 1
-            delivery.parked = False
-            if opened.first_attempt is None:
-                opened.first_attempt = gate.open_seconds
+            delivery.of.owner.in_flight += 1
+            delivery.starts(gate.open_seconds)
             assert isinstance(delivery.plan, Post)
             bodies.append(delivery.plan.body)
         self._stats.batch_sizes.observe(len(bodies))

@@ -207,6 +207,10 @@ class Machine:
         self._dead_letters.forget_given_up()
         if not self._dead_letters.failing:
             self._set_halt(HaltReason.DEAD_LETTER_UNAVAILABLE, None)
+        if not self._partitions and self._halts.keys() == _PROBED:
+            # It could never find out that the webhook is well again; where it is not, one more refusal will say so.
+            self._gate.stand_still(halted=False)
+            self._set_halt(HaltReason.WEBHOOK_REFUSED, None)
 
     def _on_tick(self) -> None:
         # The timer is spent, be it a moment too early, as asyncio's may be: it has to be asked for again.
@@ -331,7 +335,7 @@ class Machine:
             self._dispatcher.park(request, at)
 
     def _budget_spent(self, delivery: Delivery) -> bool:
-        first = delivery.of.first_attempt
+        first = delivery.first_attempt
         return first is not None and self._gate.open_seconds - first >= self._settings.retry.budget_seconds
 
     def _end(self, delivery: Delivery, outcome: str, reason: str) -> None:
@@ -349,8 +353,7 @@ class Machine:
         # Failures at these stages were counted when their letters were written.
         if outcome == "delivered" or (isinstance(plan, Reject) and plan.stage is not Stage.DECODE):
             self._dead_letters.guard.count(failure=False)
-        opened.remaining -= 1
-        if not opened.remaining:
+        if not delivery.ends():
             owner.finish(opened)
 
     # ---- dead letters

@@ -33,7 +33,7 @@ ELAPSED_COMMIT_SECONDS = 60.0
 class OpenRecord:
     """A record with deliveries that have not ended."""
 
-    __slots__ = ("first_attempt", "owner", "polled_at", "record", "remaining", "sequence")
+    __slots__ = ("owner", "polled_at", "record", "remaining", "sequence", "tried", "tried_before")
 
     def __init__(self, owner: PartitionState, record: Record, remaining: int, polled_at: float, sequence: int) -> None:
         self.owner = owner
@@ -42,18 +42,27 @@ class OpenRecord:
         self.polled_at = polled_at
         self.sequence = sequence
         """The how-manieth record of the process it is, over all partitions."""
-        self.first_attempt: float | None = None
-        """Open-gate seconds at the first attempt of any of its deliveries, None before it."""
+        self.tried: list[float] = []
+        """Open-gate seconds at the first attempts of its deliveries that have been tried and have not ended."""
+        self.tried_before: float | None = None
+        """The same of the record's first attempt by an earlier owner, which counts for each of them."""
+
+    @property
+    def first_attempt(self) -> float | None:
+        """Of its deliveries that have not ended, the first attempt at the one tried longest; None before it."""
+        return min(self.tried, default=self.tried_before)
 
 
 class Delivery:
     """One delivery that has not ended: a post in its lane, or a reject on its way to the dead-letter topic."""
 
-    __slots__ = ("following", "given_up", "of", "parked", "plan", "released")
+    __slots__ = ("first_attempt", "following", "given_up", "of", "parked", "plan", "released")
 
     def __init__(self, of: OpenRecord, plan: Post | Reject) -> None:
         self.of = of
         self.plan = plan
+        self.first_attempt: float | None = None
+        """Open-gate seconds at its first attempt, None before it: its retry budget counts from here."""
         self.following: Delivery | None = None
         self.parked = False
         """It waits for its retry time."""
@@ -61,6 +70,22 @@ class Delivery:
         """The lane policy has ended it: the request that it was part of goes on without it."""
         self.released = False
         """The lane policy has taken it out of its lane: those behind it do not wait any more."""
+
+    def starts(self, open_seconds: float) -> None:
+        """An attempt at it starts."""
+        self.parked = False
+        if self.first_attempt is None:
+            before = self.of.tried_before
+            self.first_attempt = open_seconds if before is None else before
+            self.of.tried.append(self.first_attempt)
+
+    def ends(self) -> int:
+        """It has ended: how many of its record have not."""
+        opened = self.of
+        if self.first_attempt is not None:
+            opened.tried.remove(self.first_attempt)
+        opened.remaining -= 1
+        return opened.remaining
 
     @property
     def sends(self) -> bool:
@@ -153,7 +178,7 @@ class PartitionState:
         """Take in a record whose offset the ledger has just opened."""
         opened = OpenRecord(self, record, remaining, now, sequence)
         if record.offset == self._restored_offset and self._restored_elapsed:
-            opened.first_attempt = open_seconds - self._restored_elapsed
+            opened.tried_before = open_seconds - self._restored_elapsed
         self.open[record.offset] = opened
         self.buffered_bytes += record.size + OVERHEAD_BYTES
         return opened

@@ -339,6 +339,21 @@ def give_an_age_to_whatever_comes_next() -> Patches:
 
 
 @_bug
+def count_the_budget_by_record() -> Patches:
+    """A delivery that had waited for its lane was given up at its first failure, its sibling being old."""
+    original = machine.Machine._budget_spent
+
+    def budget_spent(self: machine.Machine, delivery: partition.Delivery) -> bool:
+        first, delivery.first_attempt = delivery.first_attempt, delivery.of.first_attempt
+        try:
+            return original(self, delivery)
+        finally:
+            delivery.first_attempt = first
+
+    return [(machine.Machine, "_budget_spent", budget_spent)]
+
+
+@_bug
 def halt_with_nothing_left_to_try() -> Patches:
     return [(machine.Machine, "_wants_another", lambda self: False)]
 

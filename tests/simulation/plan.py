@@ -203,7 +203,10 @@ def _records(random: Random, partitions: int, span: float, *, stuck: int) -> tup
     for i, at in enumerate(times):
         deliveries = tuple(_delivery(random, lanes) for _ in range(random.choice(_DELIVERIES)))
         if i in stuck_at:
-            deliveries = ((Kind.STUCK, f"lane {random.randrange(lanes)}"), *deliveries[1:])
+            # All of them or the first: what waits in a stuck lane and is stuck itself has a budget of its own.
+            number = random.choice((1, len(deliveries)))
+            stuck_ones = tuple((Kind.STUCK, f"lane {random.randrange(lanes)}") for _ in range(number))
+            deliveries = stuck_ones + deliveries[number:]
         if any(kind is Kind.UNDECODABLE for kind, _ in deliveries):
             deliveries = ((Kind.UNDECODABLE, ""),)
         gap = random.choice((1, 1, 2, 50)) if random.random() < gappy else 0

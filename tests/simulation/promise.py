@@ -95,7 +95,7 @@ class Tenure:
         self.uncovered: list[Entry] = []
         self.remaining: dict[Entry, int] = {}
         self.in_flight: set[Delivery] = set()
-        self.sent_at: dict[Entry, float] = {}
+        self.sent_at: dict[Delivery, float] = {}
         self.must_end: set[Delivery] = set()
 
     def covers(self, offset: int) -> bool:
@@ -138,8 +138,8 @@ class Promise:
             if delivery.place > lane.first_open and lane.advance() < delivery.place:
                 self._may_pass(delivery, lane)
             tenure.in_flight.add(delivery)
-            if entry not in tenure.sent_at:
-                tenure.sent_at[entry] = replica.machine._gate.open_seconds
+            if delivery not in tenure.sent_at:
+                tenure.sent_at[delivery] = replica.machine._gate.open_seconds
             if entry.first_sent < 0.0:
                 entry.first_sent = now
             if delivery.first_sent < 0.0:
@@ -194,11 +194,11 @@ class Promise:
             replica.closed_until = max(replica.closed_until, now + asked - 1e-6)
 
     def _spent(self, replica: Replica, delivery: Delivery, tenure: Tenure, answer: Answer, now: float) -> None:
-        """Whether this was the last attempt: the record's age, carried over from before, is beyond the budget."""
-        entry = delivery.entry
-        if entry.offset != tenure.offset or answer.failure is FailureKind.CERTIFICATE or answer.status in _HALT:
+        """Whether this was the last attempt: the delivery's age, and what was carried over of it, is beyond the budget."""
+        if answer.failure is FailureKind.CERTIFICATE or answer.status in _HALT:
             return
-        spent = tenure.elapsed + replica.machine._gate.open_seconds - tenure.sent_at[entry]
+        carried = tenure.elapsed if delivery.entry.offset == tenure.offset else 0
+        spent = carried + replica.machine._gate.open_seconds - tenure.sent_at[delivery]
         lately = now - replica.delivered_at < OUTAGE_SECONDS - 1.0
         if lately and spent > self._plan.budget_seconds + 1.0 and answer.status not in (400, 413, 422):
             tenure.must_end.add(delivery)
@@ -249,7 +249,9 @@ class Promise:
         elif letter.reason is DeliverReason.LANE_POLICY:
             right = self._plan.lane_policy is LanePolicy.DEAD_LETTER_EVENT and delivery.first_sent >= 0.0
         else:
-            waited = now - entry.first_sent
+            tenure = replica.tenures[letter.partition]
+            carried = tenure.elapsed and entry.offset == tenure.offset
+            waited = now - (entry.first_sent if carried else delivery.first_sent)
             right = letter.reason is DeliverReason.RETRY_BUDGET_SPENT and waited >= self._plan.budget_seconds - 1.0
         if not right:
             raise Violation("letters", f"{entry}, {kind}, is dead-lettered: {letter.reason}, status {letter.status}")
@@ -303,14 +305,18 @@ class Promise:
         log = self._logs[tenure.partition]
         at = log.index(offset)
         entry = log.entries[at] if at < len(log.entries) and log.offsets[at] == offset else None
-        first = entry.first_sent if entry is not None else -1.0
+        carried = tenure.elapsed if offset == tenure.offset else 0
+        open_ = [d for d in entry.deliveries if d not in tenure.ended] if entry is not None else []
+        first = min((d.first_sent for d in open_ if d.first_sent >= 0.0), default=-1.0)
+        if carried and entry is not None:
+            first = entry.first_sent
         if elapsed > (now - first if first >= 0.0 else 0.0) + 1.0:
             raise Violation(
                 "letters", f"{elapsed} s are said to be spent on {entry or offset}, first sent at {first:.1f}"
             )
-        if entry is not None and entry in tenure.sent_at:
-            carried = tenure.elapsed if offset == tenure.offset else 0
-            spent = carried + replica.machine._gate.open_seconds - tenure.sent_at[entry]
+        sent_at = min((tenure.sent_at[d] for d in open_ if d in tenure.sent_at), default=None)
+        if sent_at is not None:
+            spent = carried + replica.machine._gate.open_seconds - sent_at
             if elapsed < spent - 1.5:
                 raise Violation("letters", f"{elapsed} s are said to be spent on {entry}: it was {spent:.1f}")
 

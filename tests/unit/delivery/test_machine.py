@@ -32,6 +32,7 @@ from consumer.delivery.messages import (
     Tick,
     Timer,
 )
+from consumer.delivery.offset_map import decode
 from consumer.delivery.retry import RetryPolicy
 from consumer.delivery.settings import DeliverySettings, LanePolicy
 from consumer.outcomes import Action, DecodeReason, FieldError, Post, Reject, RejectReason, Skip, SkipReason, Stage
@@ -225,6 +226,33 @@ def test_the_budget_is_spent_only_while_others_are_delivered():
     h.answer(send, 503)
     (letter,) = h.get(DeadLetter)
     assert letter.reason == "retry_budget_spent"
+
+
+def test_the_budget_of_a_delivery_begins_with_its_own_first_attempt():
+    """A sibling may have waited for its lane until the record's first attempt is hours ago."""
+    h = Harness(retry=RetryPolicy(budget_seconds=1000, cap_seconds=50))
+    ahead, send = h.poll(post("a", b"ahead"), [post("b", b"early"), post("a", b"late")])
+    for _ in range(30):
+        h.answer(send, 503)
+        (send,) = h.tick(50.0)
+    (late,) = h.answer(ahead)
+    assert late.bodies == [b"late"]
+    h.answer(late, 503)
+    assert h.get(DeadLetter) == [], "it was tried once"
+    h.answer(send, 503)
+    (letter,) = h.get(DeadLetter)
+    assert letter.body == b"early"
+
+
+def test_the_age_in_the_commit_is_that_of_a_delivery_that_has_not_ended():
+    h = Harness()
+    early, late = h.poll([post("a", b"early"), post("b", b"late"), post("a", b"later")])
+    h.now += 500.0
+    (later,) = h.answer(early)
+    h.answer(late)
+    h.now += 100.0
+    h.answer(later, 503)
+    assert [decode(0, h.committed(0.0).metadata).elapsed_seconds for _ in range(2)] == [500, 100]
 
 
 def test_the_age_of_the_oldest_travels_and_the_budget_goes_on_after_a_restart():

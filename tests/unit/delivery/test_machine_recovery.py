@@ -64,15 +64,29 @@ def test_a_refused_webhook_with_nothing_left_to_try_takes_records_in_again():
     for send in h.poll(*(post(str(i)) for i in range(3))):
         h.answer(send, 403)
     assert h.get(Pause) == [Pause(frozenset({P}))]
-    h.do(Lost([P]))
     h.do(Assigned({Q: Position(0)}, 1.0))
-    assert h.get(Pause) == [], "nobody could find out that the webhook is well again"
+    h.do(Lost([P]))
+    assert h.get(Pause) == [Pause(frozenset())], "nobody could find out that the webhook is well again"
     h.do(Polled([Record(Q, 0, 10, [post("a")], "q0")]))
     assert h.get(Pause) == [Pause(frozenset({Q}))], "one is enough"
     (probe,) = h.tick(10.0)
     h.answer(probe)
     assert h.get(HaltChanged) == [HaltChanged(None)]
     assert h.get(Pause) == [Pause(frozenset())]
+
+
+def test_a_process_that_is_left_with_no_partition_is_not_halted_by_the_webhook_for_ever():
+    h = Harness()
+    sends = h.poll(*(post(str(i)) for i in range(3)))
+    for send in sends:
+        h.answer(send, 403)
+    h.do(Lost([P]))
+    assert h.get(HaltChanged) == [HaltChanged(None)]
+    h.do(Assigned({P: Position(0)}, 1.0))
+    h.offset = 0
+    (send,) = h.poll(post())
+    h.answer(send, 403)
+    assert h.machine.snapshot().halt_reason == "webhook_refused", "once more is enough"
 
 
 def test_a_refused_webhook_is_tried_with_another_event_where_the_one_that_waits_fails_for_its_own_reasons():

@@ -96,7 +96,8 @@ def test_the_age_is_that_of_the_record_at_the_committable_offset():
     (one,), (two,) = h.open("a"), h.open("b")
     assert h.elapsed(50.0) == 0
     assert h.state.commit_at == inf, "there is nothing to say"
-    one.of.first_attempt, two.of.first_attempt = 10.0, 40.0
+    one.starts(10.0)
+    two.starts(40.0)
     assert h.state.commit_at == h.state.stamped_at + ELAPSED_COMMIT_SECONDS
     assert h.elapsed(50.9) == 40
     h.state.finish(one.of)
