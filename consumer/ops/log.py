@@ -9,6 +9,7 @@ what it choked on.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
 import traceback
@@ -33,6 +34,11 @@ register_secret = redactor.register_secret
 
 _CHATTY: Final = ("httpx", "httpcore", "aiohttp", "asyncio", "urllib3")
 """Libraries whose info lines say what we do not: httpx writes every URL."""
+
+_LIBRDKAFKA: Final = "consumer.kafka.librdkafka"
+"""librdkafka's own lines: a broker that is down is one for each attempt to connect."""
+
+_NUMBERS: Final = re.compile(r"[0-9]+")
 
 _MAX_KEYS: Final = 1_024
 
@@ -78,6 +84,8 @@ def configure_logging(level: str = "info", fmt: str = "json", stream: TextIO | N
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
+    librdkafka = logging.getLogger(_LIBRDKAFKA)
+    librdkafka.filters[:] = [_OncePerKind()]
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     structlog.configure(
@@ -122,6 +130,45 @@ class Repeats:
         if len(self._seen) > _MAX_KEYS:
             self._seen.popitem(last=False)
         return held
+
+
+class RareWarnings:
+    """Warnings of which only the first of a kind, and then one a minute, becomes a line.
+
+    Args:
+        log: where they go.
+        repeats: decides which.
+    """
+
+    def __init__(self, log: Any, repeats: Repeats | None = None) -> None:
+        self._log = log
+        self._repeats = repeats or Repeats()
+
+    def __call__(self, event: str, key: str, **fields: object) -> None:
+        """Warn, or count it for the next line (``held_back``).
+
+        Args:
+            event: the line's name.
+            key: repeats are those of the same event and key: what a person would call the same trouble.
+            fields: the line's; a callable is called only if there is a line.
+        """
+        held_back = self._repeats.admit((event, key))
+        if held_back is not None:
+            shown = {name: value() if callable(value) else value for name, value in fields.items()}
+            self._log.warning(event, **shown, held_back=held_back)
+
+
+class _OncePerKind(logging.Filter):
+    """Holds back a library's repeats: lines that differ in numbers only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._repeats = Repeats()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        held_back = self._repeats.admit(_NUMBERS.sub("#", record.getMessage()))
+        record.held_back = held_back
+        return held_back is not None
 
 
 def describe_exception(error: BaseException) -> str:

@@ -11,7 +11,7 @@ import structlog
 
 from consumer.errors import ConfigurationError, KafkaUnavailableError, Problem
 from consumer.ops import log as log_module
-from consumer.ops.log import Repeats, configure_logging, describe_exception, get_logger
+from consumer.ops.log import RareWarnings, Repeats, configure_logging, describe_exception, get_logger
 from consumer.ops.redact import MASK, Redactor
 
 
@@ -24,6 +24,7 @@ def stream(monkeypatch):
     monkeypatch.setattr(log_module, "redactor", Redactor())
     yield io.StringIO()
     root.handlers[:], root.level = handlers, level
+    logging.getLogger(log_module._LIBRDKAFKA).filters.clear()
     for name, before in chatty.items():
         logging.getLogger(name).setLevel(before)
     structlog.reset_defaults()
@@ -123,6 +124,29 @@ def test_repeats_are_held_back_and_counted():
         admitted.append(repeats.admit("commit_failed"))
     assert admitted == [0, None, None, 2, None, 1]
     assert repeats.admit("another kind") == 0
+
+
+def test_a_warning_a_minute_of_each_kind_says_how_many_it_stands_for(stream):
+    configure_logging("info", "json", stream)
+    now = [0.0]
+    warn = RareWarnings(get_logger("consumer.test"), Repeats(clock=lambda: now[0]))
+    asked = []
+    for second in range(121):
+        now[0] = float(second)
+        warn("attempt_failed", "503", status=503, message_id=lambda: asked.append(1) or "m-1")
+        warn("attempt_failed", "timeout", failure="timeout")
+    shown = [(line.get("status"), line["held_back"]) for line in lines(stream)]
+    assert shown == [(503, 0), (None, 0), (503, 59), (None, 59), (503, 59), (None, 59)]
+    assert len(asked) == 3, "what a line needs is worked out for lines only"
+
+
+def test_librdkafka_repeats_itself_less(stream):
+    configure_logging("info", "json", stream)
+    logger = logging.getLogger("consumer.kafka.librdkafka")
+    for n in range(50):
+        logger.error("FAIL [rdkafka#consumer-1] Connect to ipv4#127.0.0.1:9092 failed: refused (after %dms)", n)
+    logger.error("FAIL [rdkafka#consumer-1] SASL authentication error")
+    assert [line["event"][-8:] for line in lines(stream)] == ["ter 0ms)", "on error"]
 
 
 def test_repeats_remember_a_bounded_number_of_kinds():
