@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from consumer.delivery.messages import Partition, Record
     from consumer.outcomes import Reject
 
-OVERHEAD_BYTES = 700
-"""What a record costs in memory beside its bytes: the client's message, the event's objects, its deliveries."""
+OVERHEAD_BYTES = 1_600
+"""What a record costs in memory beside its bytes: the client's message, its deliveries and their bodies."""
 
 ELAPSED_COMMIT_SECONDS = 60.0
 """How often a stuck partition is committed again, so that the age of its oldest event survives a restart."""

@@ -33,6 +33,7 @@ from consumer.delivery.messages import (
     Timer,
 )
 from consumer.delivery.offset_map import decode
+from consumer.delivery.partition import OVERHEAD_BYTES
 from consumer.delivery.retry import RetryPolicy
 from consumer.delivery.settings import DeliverySettings, LanePolicy
 from consumer.outcomes import Action, DecodeReason, FieldError, Post, Reject, RejectReason, Skip, SkipReason, Stage
@@ -325,7 +326,7 @@ def test_stop_sends_nothing_more_and_pauses():
 
 
 def test_a_full_share_of_memory_pauses_the_partition_until_half_is_free():
-    h = Harness(buffer_bytes=17_000)
+    h = Harness(buffer_bytes=10 * (1_000 + OVERHEAD_BYTES))
     sends = h.poll(*(post(str(i)) for i in range(9)))
     assert h.get(Pause) == []
     sends += h.poll(post("9"))
