@@ -17,6 +17,7 @@ import signal
 import tempfile
 import time
 import uuid
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -101,6 +102,10 @@ class KafkaBroker:
         """Creates a topic, replicated over up to three nodes; returns when it can be written to."""
         replicas = min(3, len(self._nodes))
         create_topic(self.bootstrap_servers, name, partitions, replicas=replicas, config=config)
+
+    def controller(self) -> int:
+        """The node that leads the quorum, as the nodes have last written it down."""
+        return max((node.quorum_leader() for node in self._nodes), key=itemgetter(1))[0]
 
     def close(self) -> None:
         """Ends every node and removes its data."""

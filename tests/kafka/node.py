@@ -7,6 +7,7 @@ Kafka has it.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import socket
@@ -75,7 +76,9 @@ class KafkaNode:
         """Writes the settings and an empty, formatted data folder. ``voters``: ``id@host:port``, comma-separated."""
         properties = self._properties(voters, min(nodes, 3)) | dict(extra)
         self._settings.write_text("".join(f"{k}={v}\n" for k, v in properties.items()), encoding="utf-8")
-        command = [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._settings)]
+        # One word: an id may begin with a dash.
+        cluster = f"--cluster-id={cluster_id}"
+        command = [*self._java, "kafka.tools.StorageTool", "format", cluster, "--config", str(self._settings)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode != 0:
             raise BrokerDiedError(f"formatting node {self.node_id} failed:\n{done.stdout}{done.stderr}")
@@ -92,6 +95,11 @@ class KafkaNode:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C at the test run must reach the fixtures, not the broker under them
             )
+
+    def quorum_leader(self) -> tuple[int, int]:
+        """The controller quorum's leader and its epoch, as this node knows them."""
+        state = json.loads((self._folder / "data/__cluster_metadata-0/quorum-state").read_text(encoding="utf-8"))
+        return state["leaderId"], state["leaderEpoch"]
 
     def check(self) -> None:
         """Raises ``BrokerDiedError`` if the process has ended by itself."""
