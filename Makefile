@@ -9,7 +9,7 @@ PIP_INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-ch
 # Hashes for all, and wheels only: building from source would fetch build requirements that no lock file names.
 FROM_LOCK := --require-hashes --only-binary :all:
 
-.PHONY: help demo test test-all simulate crash outage replicas bench docs lint format types build lock clean distclean
+.PHONY: help demo test test-all simulate crash outage replicas faults bench docs lint format types build lock clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ outage: $(VENV)/.dev-installed ## the webhook is down for three minutes: memory,
 
 replicas: $(VENV)/.dev-installed ## three replicas join, leave and die: the sum keeps to the rate; on real Kafka
 	@$(PYTHON_IN_VENV) tests/crash/replicas.py $(ARGS)
+
+faults: $(VENV)/.dev-installed ## brokers, dead-letter topic, webhook and clock fail on real Kafka; ARGS="clock broker-restart"
+	@$(PYTHON_IN_VENV) tests/crash/faults.py $(ARGS)
 
 bench: $(VENV)/.dev-installed ## what the measured claims are measured with; alone it lists them; ARGS="pipeline --all"
 	@$(PYTHON_IN_VENV) benchmarks/run.py $(ARGS)
