@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 import confluent_kafka
 
 from consumer.config.model import BatchFormat, StartPoint
+from consumer.decoding import open_decoding
 from consumer.delivery.dispatch import BatchSettings
 from consumer.delivery.gate import GateSettings
 from consumer.delivery.retry import RetryPolicy
@@ -19,7 +20,6 @@ from consumer.delivery.settings import DeliverySettings, LanePolicy
 from consumer.destination import Destination
 from consumer.kafka import events
 from consumer.kafka.dead_letter import DeadLettersReported, DeadLetterWriter
-from consumer.kafka.decode import Decoder
 from consumer.kafka.properties import SourceConfig
 from consumer.kafka.source import KafkaSource
 from consumer.letterbox import Letterbox
@@ -27,7 +27,7 @@ from consumer.ops.http import Endpoints, OpsServer
 from consumer.ops.log import Repeats, get_logger
 from consumer.ops.metrics import make_registry
 from consumer.ops.redact import redact_excerpt
-from consumer.ops.snapshot import Failure, Lag, ServiceSnapshot, SnapshotExchange
+from consumer.ops.snapshot import DecodingInfo, Failure, Lag, ServiceSnapshot, SnapshotExchange
 from consumer.ops.watchdog import Heartbeat, Watchdog
 from consumer.planning import Planner
 from consumer.reload import MappingsReloader
@@ -104,8 +104,8 @@ class Application:
         self._clock = SystemClock()
         self._destination = Destination(settings, self._warn)
         self._mappings = MappingsReloader(settings, self._log, self._clock.unix)
-        decoder = Decoder(settings.source.format.value, settings.source.envelope.value)
-        self._planner = Planner(decoder, self._mappings.router.route)
+        self._decoding = open_decoding(settings.source)
+        self._planner = Planner(self._decoding.decoder, self._mappings.router.route)
         self._failures: deque[Failure] = deque(maxlen=_FAILURES)
         self._repeats = Repeats()
         self.service = Service(
@@ -145,7 +145,9 @@ class Application:
         self._watchdog = Watchdog(self._heartbeat, lambda stacks: self._log.error("loop_hangs", stacks=stacks))
         self._watchdog.__enter__()
         kafka, dead_letter = self.settings.kafka, self.settings.dead_letter
-        self._source = KafkaSource(self._source_config(), self.service.emit)
+        if self._decoding.schemas is not None:
+            self._decoding.schemas.start()
+        self._source = KafkaSource(self._source_config(), self.service.emit, self._decoding.needs)
         self._writer = DeadLetterWriter(
             bootstrap_servers=kafka.bootstrap_servers,
             properties=kafka.client_properties(),
@@ -172,6 +174,8 @@ class Application:
             self.stop()
             await self.closed()
         await self._destination.aclose()
+        if self._decoding.schemas is not None:
+            self._decoding.schemas.close()
         self._writer.close(_CLOSE_SECONDS)
         self._watchdog.__exit__(None, None, None)
         self._ops.close()
@@ -203,6 +207,8 @@ class Application:
         obstacles = [health.source_error] if health.source_error else []
         if self._letterbox.problem:
             obstacles.append(self._letterbox.problem)
+        waiting = self._source.waiting()
+        obstacles += self._decoding.obstacles(waiting)
         high = self._source.ends()
         return ServiceSnapshot(
             delivery=delivery,
@@ -210,6 +216,11 @@ class Application:
             lags=[self._lag(view, high.get(view.partition)) for view in delivery.partitions],
             share=health.share,
             mappings=self._mappings.info,
+            decoding=DecodingInfo(
+                fallbacks=dict(self._decoding.fallbacks),
+                schema_loads=dict(self._decoding.schemas.loads) if self._decoding.schemas is not None else {},
+                waiting=tuple(waiting),
+            ),
             out_of_range=tuple(health.out_of_range),
             obstacles=tuple(obstacles),
             failures=tuple(self._failures),
@@ -296,11 +307,13 @@ class Application:
     # ---- what may change while it runs
 
     async def _watch(self) -> None:
-        """Beat for the watchdog; look for a new webhook URL and for new mappings."""
+        """Beat for the watchdog; look for a new webhook URL, new mappings, and partitions that wait for a schema."""
         while True:
             self._heartbeat.beat()
             await asyncio.sleep(_WATCH_SECONDS)
             try:
+                for problem in self._decoding.obstacles(self._source.waiting()):
+                    self._warn("schema_unavailable", "", problem=problem)
                 if await self._destination.refresh():
                     self.service.destination_changed()
                 router = await asyncio.to_thread(self._mappings.poll)

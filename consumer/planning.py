@@ -53,7 +53,8 @@ class Planner:
     def _plan(self, value: bytes | None, message: Message, timestamp_ms: int) -> Sequence[Planned]:
         decoded = self._decoder.decode(value, message.headers() if self._decoder.wants_headers else None, timestamp_ms)
         if type(decoded) is not list:
-            assert isinstance(decoded, (Skip, Reject))
+            # A record comes here once its schema is loaded, or known not to exist: `consumer.kafka.waiting`.
+            assert isinstance(decoded, (Skip, Reject)), "a record came before its schema"
             return (decoded,)
         if len(decoded) == 1:
             event = decoded[0]

@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from consumer.kafka.decode import Decoder
+from consumer.config.source import SourceFormat
+from consumer.decoding import make_decoder
 from consumer.outcomes import Post, Reject, Skip
 from consumer.reload import build_router
 from consumer.segment import js_json
@@ -96,7 +97,7 @@ class Previewer:
         self._skipped = frozenset(settings.dead_letter.skip_reasons)
         self.specs = {spec.name: spec for spec in mappings.specs}
         # A line is JSON, whatever the topic's format is; its envelope may well be in the file.
-        self._decoder = Decoder("json", settings.source.envelope.value)
+        self._decoder = make_decoder(settings.source, SourceFormat.JSON)
 
     def line(self, value: bytes) -> Iterator[Preview]:
         """What becomes of the events of one line."""

@@ -91,6 +91,7 @@ def replay(ctx: click.Context, /, **options: Any) -> None:
     topic went when it began, and leaves the service and its offsets alone.
     """
     from consumer.cli.replay_view import Display
+    from consumer.decoding import open_decoding
     from consumer.ops.log import configure_logging
     from consumer.replay.run import Replay, default_rate, open_planner, open_source, run_settings
     from consumer.replay.selection import new_run_id, run_group
@@ -108,8 +109,9 @@ def replay(ctx: click.Context, /, **options: Any) -> None:
         group=run_group(settings.kafka.group_id, run_id),
         rate=options["rate"] or default_rate(settings),
     )
-    planner = open_planner(settings, selection)
-    source = open_source(settings, selection)
+    decoding = open_decoding(settings.source)
+    planner = open_planner(settings, selection, decoding)
+    source = open_source(settings, selection, decoding)
     display = Display(as_json=options["as_json"])
     scope = source.survey()
     if options["dry_run"]:

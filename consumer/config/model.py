@@ -11,18 +11,14 @@ from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, Strict, WithJsonSchema
+from pydantic import BeforeValidator, Field, SecretStr, WithJsonSchema
 
+from consumer.config.section import Flag, Name, Number, Section, Whole
+from consumer.config.source import Source
 from consumer.outcomes import RejectReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# Strict: `true` is no number and "yes" no truth value; what was meant is asked for instead of guessed.
-Whole = Annotated[int, Strict()]
-Number = Annotated[float, Strict()]
-Flag = Annotated[bool, Strict()]
-Name = Annotated[str, Field(min_length=1)]
 
 
 class StartPoint(StrEnum):
@@ -38,25 +34,6 @@ class OutOfRange(StrEnum):
     HALT = "halt"
     EARLIEST = "earliest"
     LATEST = "latest"
-
-
-class SourceFormat(StrEnum):
-    """What a record's bytes are."""
-
-    AUTO = "auto"
-    JSON = "json"
-
-
-class Envelope(StrEnum):
-    """What an event is wrapped in: the presets of `consumer.kafka.decode`."""
-
-    NONE = "none"
-    RUDDERSTACK = "rudderstack"
-    JITSU = "jitsu"
-    CONNECT = "connect"
-    CLOUDEVENTS = "cloudevents"
-    DEBEZIUM = "debezium"
-    BATCH = "batch"
 
 
 class Mode(StrEnum):
@@ -150,18 +127,6 @@ PropertyValue = Annotated[
 ]
 
 
-class Section(BaseModel):
-    """What all sections share."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        allow_inf_nan=False,
-        hide_input_in_errors=True,  # an error that is printed by accident holds no secret
-        use_attribute_docstrings=True,
-    )
-
-
 class Kafka(Section):
     """Which topics are read, as whom, and from where."""
 
@@ -191,16 +156,6 @@ class Kafka(Section):
     def client_properties(self) -> dict[str, str]:
         """``properties`` in plain text, for librdkafka only."""
         return {name: value.get_secret_value() for name, value in self.properties.items()}
-
-
-class Source(Section):
-    """What a record is."""
-
-    format: SourceFormat = SourceFormat.AUTO
-    """``auto`` tells by the first byte; ``json`` takes JSON only."""
-    envelope: Envelope = Envelope.NONE
-    """What events are wrapped in: ``rudderstack`` (traits in context), ``jitsu`` (httpPayload), ``connect`` (schema and
-    payload), ``cloudevents``, ``debezium`` (after, or an outbox), ``batch`` (several events in a record)."""
 
 
 class Destination(Section):
@@ -342,7 +297,14 @@ class Settings(Section):
 
     def secrets(self) -> Iterator[str]:
         """Every secret in the settings, for the log's last line of defence. A URL in a file is not in the settings."""
-        for secret in (self.destination.webhook_url, self.destination.proxy):
+        registry = self.source.registry
+        for secret in (
+            self.destination.webhook_url,
+            self.destination.proxy,
+            registry.password,
+            registry.bearer_token,
+            registry.client_key_password,
+        ):
             if secret is not None:
                 yield secret.get_secret_value()
         for name, value in self.kafka.properties.items():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from consumer.config.model import Mode
 from consumer.config.owned import OWNED
 from consumer.config.secret_file import read_secret
+from consumer.config.source_rules import check_source, read_registry_files
 from consumer.config.webhook_url import read_webhook_url
 from consumer.errors import ConfigurationError, Problem
 
@@ -28,6 +29,7 @@ def check(settings: Settings) -> Iterator[Problem]:
     """Everything that is wrong with settings whose types are right."""
     yield from _topics(settings)
     yield from _properties(settings)
+    yield from check_source(settings.source)
     yield from _webhook(settings)
     yield from _retry(settings)
     for path, file in (
@@ -86,9 +88,13 @@ def _properties(settings: Settings) -> Iterator[Problem]:
             yield Problem(path, "is a callback and cannot be set in a file; remove it")
 
 
-def read_property_files(settings: Settings) -> tuple[Settings, list[Problem]]:
-    """The settings with each ``name_file`` among the properties replaced by ``name`` and the file's text."""
-    properties, problems = {}, []
+def read_secret_files(settings: Settings) -> tuple[Settings, list[Problem]]:
+    """The settings with the text of the files that hold secrets: of the registry, and of Kafka's properties.
+
+    ``name_file`` among the properties becomes ``name``. The webhook's URL is read when it is used: it may change.
+    """
+    registry, problems = read_registry_files(settings.source.registry)
+    properties = {}
     for name, value in settings.kafka.properties.items():
         if not name.endswith("_file"):
             properties[name] = value
@@ -102,7 +108,8 @@ def read_property_files(settings: Settings) -> tuple[Settings, list[Problem]]:
         else:
             properties[plain] = type(value)(text)
     kafka = settings.kafka.model_copy(update={"properties": properties})
-    return settings.model_copy(update={"kafka": kafka}), problems
+    source = settings.source.model_copy(update={"registry": registry})
+    return settings.model_copy(update={"kafka": kafka, "source": source}), problems
 
 
 def _webhook(settings: Settings) -> Iterator[Problem]:

@@ -17,7 +17,6 @@ from consumer.config.model import (
     DeadLetter,
     Delivery,
     Destination,
-    Envelope,
     Http,
     Kafka,
     Log,
@@ -27,13 +26,12 @@ from consumer.config.model import (
     OutOfRange,
     Retry,
     Settings,
-    Source,
-    SourceFormat,
     StartPoint,
 )
 from consumer.config.problems import to_problems
-from consumer.config.rules import check, read_property_files
+from consumer.config.rules import check, read_secret_files
 from consumer.config.shape import is_section, section_of
+from consumer.config.source import Envelope, Source, SourceFormat
 from consumer.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
@@ -100,7 +98,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
         problems += found
         wrong = {problem.path for problem in found}
         settings = _without(joined, error)
-    settings, more = read_property_files(settings)
+    settings, more = read_secret_files(settings)
     problems += more
     problems += (problem for problem in check(settings) if problem.path not in wrong)
     if problems:

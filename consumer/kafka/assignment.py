@@ -103,6 +103,16 @@ class Assignment:
         if self._cooperative:
             self._consumer.incremental_unassign(to_kafka([partition]))
 
+    def restart(self, offsets: Mapping[Partition, int]) -> None:
+        """Read started partitions from these offsets on instead.
+
+        Raises:
+            KafkaException: as `start`.
+        """
+        for partition in offsets:
+            self.stopped(partition)
+        self.start(offsets)
+
     def saw(self, batch: Iterable[Message]) -> None:
         """Note where records come from. Costs nothing once each started partition has had one."""
         if self._unseen:

@@ -43,6 +43,7 @@ from consumer.kafka.inbox import CommitCommand, Inbox, PauseCommand, ReleaseComm
 from consumer.kafka.properties import SourceConfig, open_consumer
 from consumer.kafka.start import StartResolver
 from consumer.kafka.topics import Subscription
+from consumer.kafka.waiting import Waiting
 from consumer.kafka.watch import TopicWatch
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from consumer.delivery.messages import Position
     from consumer.kafka.events import SourceEvent
     from consumer.kafka.inbox import Command
+    from consumer.kafka.waiting import Needs
 
 BATCH: Final = 500
 """Records handed over at once, at most."""
@@ -75,7 +77,9 @@ class SourceLoop:
         ConfigurationError: librdkafka refuses the properties, or a topic pattern is none.
     """
 
-    def __init__(self, config: SourceConfig, emit: Callable[[SourceEvent], None], inbox: Inbox) -> None:
+    def __init__(
+        self, config: SourceConfig, emit: Callable[[SourceEvent], None], inbox: Inbox, needs: Needs | None = None
+    ) -> None:
         self._config = config
         self._emit = emit
         self._inbox = inbox
@@ -94,6 +98,7 @@ class SourceLoop:
             consumer, config, by_pattern=subscription.by_pattern, unix_ms=lambda: time.time_ns() // 1_000_000
         )
         self.watch = TopicWatch(consumer, subscription)
+        self.waiting = Waiting(needs)
         self._epoch = 0
         self._pending: dict[Partition, bool] = {}  # held, not started; True: its offset was out of range
         self._start_at = 0.0
@@ -144,7 +149,10 @@ class SourceLoop:
             if (command := self._inbox.get(patience)) is not None:
                 self._obey(command)
             return
-        self._assignment.pause(None if behind else self._wanted_paused)
+        if over := self.waiting.over():
+            with suppress(KafkaException):  # they have just been lost; the callback that says so is on its way
+                self._assignment.restart(over)
+        self._assignment.pause(None if behind else self._wanted_paused | self.waiting.schemas.keys())
         self._poll()
 
     def _poll(self) -> None:
@@ -153,13 +161,13 @@ class SourceLoop:
         if first is None:
             return
         polled = [first, *self._consumer.consume(BATCH - 1, 0)]
-        batch = [message for message in polled if message.error() is None]
-        if len(batch) < len(polled):
+        read = [message for message in polled if message.error() is None]
+        if len(read) < len(polled):
             for message in polled:
                 if (error := message.error()) is not None:
                     self._on_error(error, message)
-        if batch:
-            self._assignment.saw(batch)
+        self._assignment.saw(read)
+        if batch := self.waiting.admit(read):
             size = sum(map(len, batch)) + RECORD_BYTES * len(batch)
             self._hand_over.handed(size)
             self._emit(Messages(batch, size))
@@ -274,6 +282,7 @@ class SourceLoop:
     def _let_go(self, partitions: Sequence[Partition]) -> None:
         for partition in partitions:
             self._pending.pop(partition, None)
+        self.waiting.forget(partitions)
         try:
             self._assignment.release(partitions)
         except KafkaException as error:
@@ -330,6 +339,7 @@ class SourceLoop:
             return
         # The driver's idea of the partition ends here; it is assigned again, at another position.
         self._emit(PartitionsLost([partition]))
+        self.waiting.forget([partition])
         with suppress(KafkaException):  # it has just been lost; the callback that says so is on its way
             self._assignment.stopped(partition)
         self._epoch += 1

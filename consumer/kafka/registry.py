@@ -2,8 +2,9 @@
 
 ``GET /schemas/ids/{id}``, ``/schemas/guids/{guid}`` and, for references, ``/subjects/{subject}/versions/{version}``;
 Karapace and Apicurio (``/apis/ccompat/v7``) serve the same. Decoding asks `SchemaRegistry.schema`, which answers from
-memory; `load` is what talks, and is called again for as long as it raises. Only the registry's own word that an id does
-not exist (error code 40403) makes an unknown schema: a proxy's 404 or a wrong path does not.
+memory; `load` is what talks, and is called again for as long as it raises (`consumer.kafka.schema_loader`). Only the
+registry's own word that an id does not exist (error code 40403) makes an unknown schema: a proxy's 404 or a wrong path
+does not.
 
 What an id stands for never changes, so that what is known stays known, and on disk outlives a restart.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import math
 import os
 import ssl
 import time
@@ -118,18 +120,22 @@ class SchemaRegistry:
         )
 
     def schema(self, schema_id: SchemaId) -> Schema | None:
-        """The schema; None if the registry has said that there is none.
+        """The schema; None if the registry has said that there is none, however long ago.
 
         Raises:
             SchemaNotLoadedError: `load` it first.
         """
         known = self._known.get(schema_id)
-        if known is not None:
-            return known
-        until = self._unknown_until.get(schema_id)
-        if until is not None and self._now() < until:
-            return None
-        raise SchemaNotLoadedError(schema_id)
+        if known is None and schema_id not in self._unknown_until:
+            raise SchemaNotLoadedError(schema_id)
+        return known
+
+    def missing(self, schema_id: SchemaId) -> bool:
+        """Whether `load` should be called before a record is decoded by this schema.
+
+        Once it says no, `schema` has an answer for good: what was unknown is asked for again only by records to come.
+        """
+        return schema_id not in self._known and self._now() >= self._unknown_until.get(schema_id, -math.inf)
 
     async def load(self, schema_id: SchemaId) -> None:
         """Asks for a schema, once however many ask at the same time; afterwards `schema` has an answer.
@@ -138,11 +144,7 @@ class SchemaRegistry:
             RegistryUnavailableError: no registry gave an answer; try again.
         """
         async with self._lock:
-            try:
-                self.schema(schema_id)
-            except SchemaNotLoadedError:
-                pass
-            else:
+            if not self.missing(schema_id):
                 return
             bundle = self._from_disk(schema_id)
             if bundle is None:

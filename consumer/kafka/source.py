@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from consumer.delivery.messages import Partition, Position
+    from consumer.kafka.decode.schemas import SchemaId
     from consumer.kafka.events import SourceEvent
     from consumer.kafka.properties import SourceConfig
+    from consumer.kafka.waiting import Needs
 
 
 class KafkaSource:
@@ -30,14 +32,15 @@ class KafkaSource:
     Args:
         config: which records, as whom, from where.
         emit: takes each event, on the Kafka thread; must neither block nor raise.
+        needs: what records need before they are handed over; their partition waits for it.
 
     Raises:
         ConfigurationError: librdkafka refuses ``config.properties``, or a topic pattern is none.
     """
 
-    def __init__(self, config: SourceConfig, emit: Callable[[SourceEvent], None]) -> None:
+    def __init__(self, config: SourceConfig, emit: Callable[[SourceEvent], None], needs: Needs | None = None) -> None:
         self._inbox = Inbox()
-        self._loop = SourceLoop(config, emit, self._inbox)
+        self._loop = SourceLoop(config, emit, self._inbox, needs)
         # A daemon: librdkafka may wait for a coordinator that never comes back, and must not keep the process.
         self._thread = Thread(target=self._loop.run, name="kafka", daemon=True)
 
@@ -65,6 +68,10 @@ class KafkaSource:
     def ends(self) -> Mapping[Partition, int]:
         """The offset that each partition's next record will have, some seconds old: lag's upper end."""
         return self._loop.watch.ends
+
+    def waiting(self) -> Mapping[Partition, SchemaId]:
+        """Partitions whose next record waits for this schema."""
+        return self._loop.waiting.schemas
 
     def stop(self) -> None:
         """Give everything up: `PartitionsRevoking`, `PartitionsReleased`, then `Closed`."""

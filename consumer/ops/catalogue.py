@@ -87,6 +87,18 @@ WAITING = _gauge("deliveries_waiting", "Deliveries that could be sent, were the 
 PARKED = _gauge("deliveries_parked", "Deliveries that wait for the time of their retry.")
 DELIVERY_SECONDS = _histogram("delivery_seconds", "From the record's timestamp to ChartMogul's 2xx.", "seconds")
 
+# ---- records become events
+
+FALLBACKS = _counter(
+    "fallbacks", "Fields that a fallback filled (source.fallbacks), by field and source.", "field", "source"
+)
+SCHEMA_LOADS = _counter(
+    "schema_loads",
+    "Requests to the schema registry: loaded, unknown (it has no such id), failed (asked again).",
+    "result",
+)
+SCHEMA_WAITING = _gauge("schema_waiting_partitions", "Partitions that wait for the schema of their next record.")
+
 # ---- the webhook
 
 ATTEMPTS = _counter("attempts", "POSTs by outcome, and by status or kind of failure.", "outcome", "result")

@@ -22,7 +22,7 @@ from consumer.ops import catalogue as m
 from consumer.ops.readiness import obstacles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from consumer.delivery.snapshot import Histogram, PartitionView, Snapshot
     from consumer.ops.snapshot import Lag, ServiceSnapshot
@@ -52,6 +52,9 @@ class ServiceCollector(Collector):
         if snapshot is None:
             return
         yield from _funnel(snapshot.delivery)
+        yield _many(m.FALLBACKS, snapshot.decoding.fallbacks.items())
+        yield _many(m.SCHEMA_LOADS, _labelled(snapshot.decoding.schema_loads))
+        yield _one(m.SCHEMA_WAITING, len(snapshot.decoding.waiting))
         yield from _gate(snapshot)
         yield from _offsets(snapshot.delivery)
         yield from _partitions(snapshot.delivery.partitions, snapshot.lags)
@@ -166,7 +169,7 @@ def _bounded(event_type: str) -> str:
     return event_type if event_type in m.EVENT_TYPES or not event_type else m.OTHER
 
 
-def _labelled(counts: dict[str, float] | dict[str, int]) -> Values:
+def _labelled(counts: Mapping[str, float]) -> Values:
     return (((label,), count) for label, count in counts.items())
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from consumer.delivery.snapshot import Histogram, Snapshot, Stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from consumer.delivery.messages import Partition
 
@@ -52,6 +52,21 @@ class MappingsInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class DecodingInfo:
+    """What stands between records and events.
+
+    Attributes:
+        fallbacks: uses by field and source.
+        schema_loads: requests to the schema registry by result; empty without one.
+        waiting: partitions whose next record waits for its schema.
+    """
+
+    fallbacks: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    schema_loads: Mapping[str, int] = field(default_factory=dict)
+    waiting: Sequence[Partition] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """One delivery that failed for good, for the status page.
 
@@ -85,6 +100,7 @@ class ServiceSnapshot:
     lags: Sequence[Lag] = ()
     share: float = 1.0
     mappings: MappingsInfo = field(default_factory=MappingsInfo)
+    decoding: DecodingInfo = field(default_factory=DecodingInfo)
     out_of_range: Sequence[Partition] = ()
     obstacles: tuple[str, ...] = ()
     failures: Sequence[Failure] = ()

@@ -23,7 +23,6 @@ from consumer.destination import Destination
 from consumer.errors import KafkaUnavailableError
 from consumer.kafka import events
 from consumer.kafka.dead_letter import DeadLettersReported, DeadLetterWriter
-from consumer.kafka.decode import Decoder
 from consumer.kafka.properties import SourceConfig
 from consumer.ops.log import Repeats, get_logger
 from consumer.ops.readiness import REMEDIES
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from consumer.config.model import Settings
+    from consumer.decoding import Decoding
     from consumer.delivery.messages import HaltChanged
     from consumer.delivery.snapshot import Snapshot
     from consumer.replay.selection import Selection
@@ -127,8 +127,8 @@ def run_settings(settings: Settings, *, group: str, rate: float) -> Settings:
     )
 
 
-def open_source(settings: Settings, selection: Selection) -> BoundedSource:
-    """The bounded source of a run; ``settings`` are `run_settings`.
+def open_source(settings: Settings, selection: Selection, decoding: Decoding) -> BoundedSource:
+    """The bounded source of a run, its schemas being loaded; ``settings`` are `run_settings`.
 
     Raises:
         ConfigurationError: librdkafka refuses the properties.
@@ -143,18 +143,20 @@ def open_source(settings: Settings, selection: Selection) -> BoundedSource:
         properties=kafka.client_properties(),
         drain_timeout_seconds=settings.delivery.drain_timeout_seconds,
     )
-    return BoundedSource(config, selection)
+    source = BoundedSource(config, selection, decoding.needs)
+    if decoding.schemas is not None:
+        decoding.schemas.start()
+    return source
 
 
-def open_planner(settings: Settings, selection: Selection) -> ReplayPlanner:
+def open_planner(settings: Settings, selection: Selection, decoding: Decoding) -> ReplayPlanner:
     """The planner of a run, by the mappings as they are now.
 
     Raises:
         ConfigurationError: the mappings cannot be used.
     """
     mappings = MappingsReloader(settings, get_logger("consumer"), time.time)
-    decoder = Decoder(settings.source.format.value, settings.source.envelope.value)
-    return ReplayPlanner(decoder, mappings.router.route, selection)
+    return ReplayPlanner(decoding.decoder, mappings.router.route, selection)
 
 
 class Replay:

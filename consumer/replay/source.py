@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException
 
+from consumer.errors import KafkaUnavailableError
 from consumer.kafka.assignment import Assignment
 from consumer.kafka.commits import Commits
 from consumer.kafka.events import (
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from consumer.delivery.messages import Partition, Position
     from consumer.kafka.events import SourceEvent
     from consumer.kafka.inbox import Command
+    from consumer.kafka.waiting import Needs
     from consumer.replay.selection import Selection
     from consumer.replay.survey import Scope
 
@@ -67,6 +69,7 @@ class BoundedSource:
     Args:
         config: the settings' with the run's own group; topics and starting point are the selection's business.
         selection: what to read.
+        needs: what records need before they are handed over; reading waits for it.
 
     Attributes:
         scope: what is read; after `survey`.
@@ -77,8 +80,10 @@ class BoundedSource:
         ConfigurationError: librdkafka refuses the properties.
     """
 
-    def __init__(self, config: SourceConfig, selection: Selection) -> None:
+    def __init__(self, config: SourceConfig, selection: Selection, needs: Needs | None = None) -> None:
         self._config = config
+        self._needs = needs
+        self._held: list[Message] = []
         self._selection = selection
         self._inbox = Inbox()
         self._emit: Callable[[SourceEvent], None] = _nobody
@@ -174,9 +179,16 @@ class BoundedSource:
             if (command := self._inbox.get(_POLL_SECONDS)) is not None:
                 self._obey(command)
             return
+        if self._held:
+            self._hand(self._held)
+            if self._held and self._needs is not None and (problem := self._needs.problem()):
+                self._faults.unavailable(KafkaUnavailableError(problem))
+            if self._held and (command := self._inbox.get(_POLL_SECONDS)) is not None:
+                self._obey(command)
+            return
         self._assignment.pause(self._wanted_paused | self._finished)
         self._poll()
-        self.exhausted = len(self._finished) == len(self.scope.starts)
+        self.exhausted = not self._held and len(self._finished) == len(self.scope.starts)
 
     def _obey(self, command: Command) -> None:
         match command:
@@ -200,12 +212,20 @@ class BoundedSource:
         self._assignment.saw(read)
         batch = [message for message in read if self._within(message) and self.sieve.passes(message)]
         if batch:
-            size = sum(map(len, batch)) + RECORD_BYTES * len(batch)
-            self._hand_over.handed(size)
-            self._emit(Messages(batch, size))
+            self._hand(batch)
         for message in polled:
             if (error := message.error()) is not None:
                 self._on_error(error, message)
+
+    def _hand(self, batch: list[Message]) -> None:
+        """Hand records over, or hold them while a schema that they name is not there: nobody else waits for these."""
+        if self._needs is not None and any(self._needs.unmet(message) is not None for message in batch):
+            self._held = batch
+            return
+        self._held = []
+        size = sum(map(len, batch)) + RECORD_BYTES * len(batch)
+        self._hand_over.handed(size)
+        self._emit(Messages(batch, size))
 
     def _within(self, message: Message) -> bool:
         """Whether a record lies before its partition's end."""

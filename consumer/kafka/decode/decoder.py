@@ -1,7 +1,7 @@
 """One record's value, headers and timestamp become Segment events, or the reason why they do not.
 
-An ordinary record (JSON of the event itself, nothing to normalise) takes `fast_event`: orjson and half as much
-again. All others go format → envelope → normalise → is it an event? → fallbacks; both ways decide the same.
+An ordinary record (JSON of the event itself, nothing to normalise) costs little more than orjson. All others go
+format → envelope → normalise → is it an event? → fallbacks; both ways decide the same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from consumer.kafka.decode.avro import AvroSchema
-    from consumer.kafka.decode.schemas import SchemaSource
+    from consumer.kafka.decode.schemas import SchemaId, SchemaSource
 
     Headers = Sequence[tuple[str, bytes | None]]
     KafkaHeaders = Mapping[str, str | bytes | None] | Sequence[tuple[str, str | bytes | None]]
@@ -38,6 +38,7 @@ Decoded = list[Event | Reject] | Skip | Reject | SchemaUnavailable
 """What a record is: its events (of a batch, each its own delivery or its own reject), none at all, or not known yet."""
 
 _TOMBSTONE = Skip(SkipReason.TOMBSTONE)
+_loads = orjson.loads
 
 
 class Decoder:
@@ -75,13 +76,15 @@ class Decoder:
         if avro_schema and format != "avro":
             raise ValueError("source.avro_schema_file is for source.format: avro only")
         self._limits = limits or DecodeLimits()
+        self._max_depth = self._limits.max_depth
         self._read = FORMATS[format](Formats(self._limits, schemas, avro_schema))
         self._open = opener(envelope)
         self._envelope = envelope != "none"
         self._normaliser = Normaliser(normalise, self._limits) if normalise else None
         self._fallbacks = fallbacks or Fallbacks()
         self._count_fallback = count_fallback
-        self._wants_headers = envelope == "cloudevents" or (schemas is not None and format in {"auto", "avro"})
+        self._wants_schemas = schemas is not None and format in {"auto", "avro"}
+        self._wants_headers = envelope == "cloudevents" or self._wants_schemas
         json = format in {"auto", "json"}
         plain = json and envelope == "none" and not normalise and not self._fallbacks
         self._fast_bytes = self._limits.unchecked_bytes if plain else -1
@@ -90,6 +93,12 @@ class Decoder:
     def wants_headers(self) -> bool:
         """Whether a record's headers can matter; where they cannot, reading them (2.7 µs) is better left out."""
         return self._wants_headers
+
+    def schema_id(self, value: bytes | None, headers: KafkaHeaders | None = None) -> SchemaId | None:
+        """The registry's schema that `decode` will ask for; None where it needs none."""
+        if value is None or not self._wants_schemas:
+            return None
+        return Formats.schema_id(value, header_pairs(headers))
 
     def decode(
         self,
@@ -111,9 +120,13 @@ class Decoder:
         if value is None:
             return _TOMBSTONE
         if len(value) <= self._fast_bytes:
-            event = fast_event(value, self._limits.max_depth)
-            if event is not None:
-                return [event]
+            # An ordinary record. One that is broken, no event or perhaps too deep gets a closer look below.
+            try:
+                event = _loads(value)
+                if event["type"].__class__ is str and not may_be_deep(value, self._max_depth):
+                    return [event]
+            except (ValueError, LookupError, TypeError):
+                pass
         try:
             return self._events(value, header_pairs(headers), timestamp_ms)
         except DecodeError as error:
@@ -162,21 +175,6 @@ def header_pairs(headers: KafkaHeaders | None) -> Headers:
         return ()
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     return [(name, held.encode() if isinstance(held, str) else held) for name, held in pairs]
-
-
-def fast_event(value: bytes, max_depth: int) -> Event | None:
-    """The event that an ordinary record is, or None if it takes a closer look: broken, no event, maybe too deep."""
-    try:
-        event: Event = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return None
-    if (
-        event.__class__ is not dict
-        or event.get("type").__class__ is not str
-        or may_be_deep(value, b"{", b"[", max_depth)
-    ):
-        return None
-    return event
 
 
 def as_event(document: Any) -> Event:

@@ -52,6 +52,15 @@ class Formats:
             return self._by_schema(schema_id, value, PREFIX_BYTES)
         return self.json(value, headers)
 
+    @staticmethod
+    def schema_id(value: bytes, headers: Headers) -> SchemaId | None:
+        """The registry's schema that `auto` and `avro` need for a record; None if none, or if they will refuse it."""
+        try:
+            schema_id = header_id(headers)
+        except DecodeError:
+            return None
+        return prefix_id(value) if schema_id is None else schema_id
+
     def json(self, value: bytes, _headers: Headers) -> Any:
         """JSON and nothing before it."""
         try:

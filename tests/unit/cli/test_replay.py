@@ -41,7 +41,7 @@ class Replays:
         self._file = folder / "settings.yaml"
         self._file.write_text(SETTINGS)
 
-        def open_source(settings: Any, selection: Selection) -> Any:
+        def open_source(settings: Any, selection: Selection, _: Any) -> Any:
             self.settings, self.selection = settings, selection
             return SimpleNamespace(survey=lambda: self.scope, sieve=Sieve(selection, "", {}))
 

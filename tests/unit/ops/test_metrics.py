@@ -18,7 +18,7 @@ from consumer.delivery.messages import Partition
 from consumer.delivery.snapshot import Snapshot, Stats
 from consumer.ops.catalogue import CATALOGUE, EVENT_TYPES, PREFIX, Kind
 from consumer.ops.metrics import ServiceCollector, make_registry
-from consumer.ops.snapshot import Lag, MappingsInfo, ServiceSnapshot, SnapshotExchange
+from consumer.ops.snapshot import DecodingInfo, Lag, MappingsInfo, ServiceSnapshot, SnapshotExchange
 from tests.unit.ops.factory import delivery, service, view
 
 EVENTS = Partition("events", 0)
@@ -57,6 +57,7 @@ def test_every_metric_of_the_catalogue_has_samples_with_its_labels():
         partitions=[view()],
         lags=[Lag(EVENTS, 120, 1.0)],
         mappings=MappingsInfo(names=("m",), reloads_ok=1),
+        decoding=DecodingInfo(fallbacks={("sentAt", "receivedAt"): 1}, schema_loads={"loaded": 1}),
     )
     registry = make_registry(lambda: snapshot, lambda: 0.0, mode="live", librdkafka="2.16.1", confluent_kafka="2.16.1")
     samples = parsed(generate_latest(registry).decode())
