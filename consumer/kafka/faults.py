@@ -77,8 +77,9 @@ class Faults:
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - a public name
             return
         remedy = remedy_for(error)
-        # Errors of the client itself, by their names: no connection, time-outs, no such host.
-        self._lost = self._lost or error.name().startswith("_")
+        # Errors of the client itself, by their names: no brokers, time-outs, no such host. One connection is none of
+        # them: a broker that is away for long loses it again and again, while others answer.
+        self._lost |= error.name().startswith("_") and error.code() != KafkaError._TRANSPORT  # noqa: SLF001 - public
         self._tell(error.name(), f"{error.str()}; {remedy}" if remedy else error.str(), fatal=error.fatal())
 
     def unavailable(self, error: KafkaUnavailableError) -> None:

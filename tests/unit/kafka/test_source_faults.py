@@ -49,6 +49,8 @@ def test_a_lost_connection_is_over_when_the_brokers_answer_again(subject, told, 
             raise KafkaUnavailableError("no")
 
     subject.look_whether_over(100.0, ask)
+    subject.kafka(KafkaError(KafkaError._TRANSPORT, "one connection"))
+    subject.look_whether_over(100.0, ask)
     assert asked == [], "nothing is lost, nobody is asked"
     subject.kafka(KafkaError(KafkaError._ALL_BROKERS_DOWN, "down"))
     for second in range(25):
@@ -59,8 +61,8 @@ def test_a_lost_connection_is_over_when_the_brokers_answer_again(subject, told, 
     subject.look_whether_over(160.0, ask)
     assert len(asked) == 4
     subject.kafka(KafkaError(KafkaError._ALL_BROKERS_DOWN, "down again"))
-    assert [type(each).__name__ for each in told] == ["SourceError", "BrokersAnswer", "SourceError"]
-    assert told[0].lost
+    assert [type(each).__name__ for each in told] == ["SourceError", "SourceError", "BrokersAnswer", "SourceError"]
+    assert told[1].lost
 
 
 def test_what_a_broker_refuses_is_no_lost_connection(subject, told, clock):
