@@ -65,6 +65,17 @@ FUNNEL: Final = Row(
             unit="reqps",
         ),
         Panel(
+            "Records into events",
+            "Partitions that wait for their next record's schema; what the registry answered, and fallbacks used,"
+            " within the time shown.",
+            Kind.BARS,
+            (
+                Query(f"sum({series(m.SCHEMA_WAITING)})", "wait for a schema"),
+                Query(f"sum by (result) ({grown(m.SCHEMA_LOADS)})", "schemas {{result}}"),
+                Query(f"sum by (field, source) ({grown(m.FALLBACKS)})", "{{field}} from {{source}}"),
+            ),
+        ),
+        Panel(
             "From the event's timestamp to ChartMogul's 2xx",
             "Time in Kafka before it was read is part of it.",
             Kind.LINES,
