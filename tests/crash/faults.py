@@ -62,9 +62,9 @@ def scene(nodes: int = 1, config: Mapping[str, str] | None = None, **about: Any)
 # ---- brokers
 
 
-def broker_restart() -> Scene:
-    """The only broker is shut down and comes back; then it is killed and comes back while nothing is written."""
-    with scene() as (kafka, it):
+def broker_restart(nodes: int = 1) -> Scene:
+    """All brokers are shut down and come back; then they are killed and come back while nothing is written."""
+    with scene(nodes, replicas=nodes) as (kafka, it):
         it.steady()
         for idle, how in ((False, kafka.stop), (True, kafka.kill)):
             if idle:
@@ -73,13 +73,18 @@ def broker_restart() -> Scene:
             began = time.monotonic()
             how()
             it.wait(DOWN_SECONDS)
-            it.expect_not_ready(began, time.monotonic(), "check kafka.bootstrap_servers")
+            it.expect_not_ready(began, time.monotonic(), f"{nodes}/{nodes} brokers are down")
             kafka.start()
             it.figures["ready_again_idle_seconds" if idle else "ready_again_seconds"] = round(it.ready_again(), 1)
         it.stream.go_on()
         it.wait(2)
         it.settle()
     return it
+
+
+def cluster_restart() -> Scene:
+    """The same with three brokers."""
+    return broker_restart(3)
 
 
 def controller_change() -> Scene:
@@ -218,6 +223,7 @@ def clock() -> Scene:
 
 FAULTS: dict[str, Callable[[], Scene]] = {
     "broker-restart": broker_restart,
+    "cluster-restart": cluster_restart,
     "controller-change": controller_change,
     "dead-letters-missing": dead_letters_missing,
     "dead-letters-read-only": dead_letters_read_only,
