@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from consumer.delivery.gate import NEVER
 from consumer.delivery.guard import DeadLetterGuard
+from consumer.delivery.rate import NEVER
 from consumer.outcomes import Stage
 
 if TYPE_CHECKING:

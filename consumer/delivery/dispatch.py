@@ -14,14 +14,15 @@ from hashlib import sha256
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from consumer.delivery.gate import NEVER, Gate
 from consumer.delivery.messages import Probe, Send
+from consumer.delivery.rate import NEVER
 from consumer.delivery.ready import ReadyQueue
 from consumer.outcomes import Post
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from consumer.delivery.gate import Gate
     from consumer.delivery.messages import Action, Answer, Partition
     from consumer.delivery.partition import Delivery
     from consumer.delivery.snapshot import Stats

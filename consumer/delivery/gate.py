@@ -6,7 +6,7 @@ Theory of operation
         halt         the webhook refused us (or a person must look): only a slow probe may start
         breaker      most attempts of the last half minute failed: one probe at a time, after a growing pause
         retry_after  the other side named a time
-        rate         GCRA over requests: one float, the theoretical arrival time of the next
+        rate         spaced out by GCRA, and counted over any second (`rate`)
         concurrency  AIMD below a fixed maximum
 
     Concurrency moves on the *share* of attempts that failed under pressure (429, 503, time-outs, lost connections), not
@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from consumer.delivery.rate import NEVER, Rate
 from consumer.delivery.retry import PRESSURE, Verdict
 from consumer.outcomes import FailureKind
 
@@ -36,13 +37,6 @@ if TYPE_CHECKING:
     from random import Random
 
     from consumer.delivery.messages import Answer
-
-NEVER = math.inf
-
-# Timers fire up to a few milliseconds late. Without catching up, a rate of thousands a second would lose most of it;
-# with it, a second could see `rate * slack` requests more. Pacing one per cent below the setting pays for that.
-_SLACK_SECONDS = 0.01
-_PACE = 0.99
 
 _HALT_AFTER = 3
 _PROBE_FIRST_SECONDS = 5.0
@@ -91,11 +85,9 @@ class Gate:
     def __init__(self, settings: GateSettings, random: Random, now: float) -> None:
         self._settings = settings
         self._random = random
-        self.share = 1.0
+        self._rate = Rate(settings.requests_per_second, settings.burst_requests)
         self.in_flight = 0
         self.limit = settings.concurrency
-        self.burst = settings.burst_requests
-        """This replica's share of the burst, at least 1."""
         self.held_seconds: dict[Held, float] = dict.fromkeys(Held, 0.0)
         self._now = now
         self._open_seconds = 0.0
@@ -114,15 +106,23 @@ class Gate:
         self._slot = int(now // (_BREAKER_WINDOW_SECONDS / _BREAKER_SLOTS))
         self._probe: int | None = None
         self._closed_until = now
-        self._interval = 0.0
-        self._arrival = now
         self._limit_at = now
         self._attempts = self._pressed = 0
         self._attempt_seconds = 0.0
         self._limit_reached = False
-        self.set_share(1.0)
+        self._rate.set_share(1.0, now)
 
     # ---- the share of the deployment
+
+    @property
+    def share(self) -> float:
+        """This replica's part of all partitions; 0 while it has none."""
+        return self._rate.share
+
+    @property
+    def burst(self) -> int:
+        """This replica's share of the burst, at least 1."""
+        return self._rate.burst
 
     @property
     def maximum(self) -> int:
@@ -132,18 +132,13 @@ class Gate:
     @property
     def rate_per_second(self) -> float | None:
         """This replica's share of the rate, or None where it is unlimited."""
-        rate = self._settings.requests_per_second
-        return None if rate is None else rate * self.share
+        return self._rate.per_second
 
     def set_share(self, share: float) -> None:
         """Take this part of rate, burst and concurrency from now on; the bucket starts empty."""
         unlowered = self.limit >= self.maximum
-        self.share = share
+        self._rate.set_share(share, self._now)
         self.limit = self.maximum if unlowered else min(self.limit, self.maximum)
-        rate = self.rate_per_second
-        self._interval = 0.0 if rate is None else 1.0 / (rate * _PACE)
-        self.burst = max(1, math.floor(self._settings.burst_requests * share + 1e-9))
-        self._arrival = max(self._arrival, self._now + self.burst * self._interval)
 
     # ---- time
 
@@ -203,10 +198,9 @@ class Gate:
                 return Held.BREAKER, self._breaker_until
         if now < self._closed_until:
             return Held.RETRY_AFTER, self._closed_until
-        if self._interval:
-            at = self._arrival - (self.burst - 1) * self._interval
-            if at > now:
-                return Held.RATE, at
+        at = self._rate.free_at(now)
+        if at > now:
+            return Held.RATE, at
         if self.in_flight >= self.limit:
             self._limit_reached = True
             return Held.CONCURRENCY, NEVER
@@ -215,8 +209,7 @@ class Gate:
     def start(self, ident: int) -> None:
         """A request starts now; `blocker` has just said that it may."""
         self.in_flight += 1
-        if self._interval:
-            self._arrival = max(self._arrival, self._now - _SLACK_SECONDS) + self._interval
+        self._rate.start(self._now)
         if self.probing:
             self._probe = ident
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from consumer.delivery.dead_letters import DeadLetters
 from consumer.delivery.dedupe import Delivered
 from consumer.delivery.dispatch import Dispatcher, Request
-from consumer.delivery.gate import NEVER, Gate
+from consumer.delivery.gate import Gate
 from consumer.delivery.halt import HaltReason
 from consumer.delivery.ledger import Ledger
 from consumer.delivery.messages import (
@@ -55,6 +55,7 @@ from consumer.delivery.messages import (
 )
 from consumer.delivery.offset_map import decode
 from consumer.delivery.partition import Delivery, OpenRecord, PartitionState
+from consumer.delivery.rate import NEVER
 from consumer.delivery.retry import Verdict
 from consumer.delivery.settings import DeliverySettings, LanePolicy
 from consumer.delivery.snapshot import Snapshot, Stats
@@ -82,6 +83,7 @@ class Machine:
         self._out: list[Action] = []
         self._stats = Stats()
         self._gate = Gate(settings.gate, random, now)
+        self._gate.set_share(0.0)
         self._dispatcher = Dispatcher(settings.batch, self._gate, self._stats, self._out, now)
         self._dead_letters = DeadLetters(settings.halt_ratio, self._out)
         self._partitions: dict[Partition, PartitionState] = {}
@@ -170,6 +172,7 @@ class Machine:
             state = self._partitions.get(partition)
             if state is not None:
                 self._lose(state)
+                self._share_left(len(self._partitions) + 1)
 
     def _lose(self, state: PartitionState) -> None:
         """Give up what is ours no longer: nothing of it may be committed, whatever was asked for before."""
@@ -190,10 +193,12 @@ class Machine:
             positions[state.partition] = self._position(state)
             self._give_up(state)
         self._revoking = []
-        # Their part of rate and concurrency goes with them, before anybody else has it.
-        if self._partitions:
-            self._gate.set_share(self._gate.share * len(self._partitions) / held)
+        self._share_left(held)
         self._out.append(Release(positions))
+
+    def _share_left(self, held: int) -> None:
+        """Some of this many partitions are gone: so is their part of rate and concurrency, before anybody has it."""
+        self._gate.set_share(self._gate.share * len(self._partitions) / held)
 
     def _give_up(self, state: PartitionState) -> None:
         state.alive = False

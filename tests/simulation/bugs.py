@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from consumer.delivery import dead_letters, dispatch, gate, ledger, machine, partition, retry
+from consumer.delivery import dead_letters, dispatch, gate, ledger, machine, partition, rate, retry
 from consumer.delivery.messages import DeadLettersWritten, Position, Release
 from consumer.delivery.offset_map import Restored
 from tests.simulation.history import simulate
@@ -295,13 +295,24 @@ def ignore_retry_after() -> Patches:
 
 @_bug
 def fill_the_bucket_at_each_assignment() -> Patches:
-    original = gate.Gate.set_share
+    original = rate.Rate.set_share
 
-    def set_share(self: gate.Gate, share: float) -> None:
-        original(self, share)
-        self._arrival = self._now
+    def set_share(self: rate.Rate, share: float, now: float) -> None:
+        original(self, share, now)
+        self._arrival = now
+        self._earlier.clear()
 
-    return [(gate.Gate, "set_share", set_share)]
+    return [(rate.Rate, "set_share", set_share)]
+
+
+@_bug
+def space_requests_out_and_count_none() -> Patches:
+    """Each replica may have one more in a second than its rate says, and their seconds meet."""
+
+    def count(self: rate.Rate, now: float) -> None:
+        self._most, self._most_until = 10**9, rate.NEVER
+
+    return [(rate.Rate, "_count", count)]
 
 
 @_bug

@@ -10,7 +10,7 @@ What is checked
                 of something unfinished at a hand-over, or was answered ambiguously
     lanes       an attempt starts after every delivery before it in its lane has ended, whoever ended it: so first
                 arrivals are in order, but for a request that was given up and comes late
-    rate        requests of those who are members, over any second
+    rate        requests of all members together: rate + burst at most, over any second
     asked       a Retry-After closes the gate; concurrency stays below the share; a permit that is free is used
     letters     what is dead-lettered, why, and not before its budget is spent; nor later
     memory      records held; metadata's length; at rest nothing is left
@@ -110,7 +110,7 @@ class Promise:
         self._plan = plan
         self._logs = logs
         self._checked = dict.fromkeys(logs, 0)  # index into the log: all before it is passed, and was right to be
-        self._sends: deque[tuple[float, object]] = deque()
+        self._sends: deque[float] = deque()
         self.allowance: Counter[str] = Counter()
         self.accepted_again = 0
         self.figures: Counter[str] = Counter()
@@ -163,17 +163,15 @@ class Promise:
             )
         if now < replica.closed_until:
             raise Violation("asked", f"{replica.name} sends {replica.closed_until - now:.3f} s before Retry-After ends")
-        if plan.rate is None or replica.kafka.zombie:
+        if plan.rate is None or replica.kafka.zombie or not replica.tenures.keys() <= replica.kafka.held.keys():
+            # Expelled, or its loop has stood still for longer than its revocation was waited for: it will learn of it.
             return
         sends = self._sends
-        sends.append((now, replica))
-        while sends[0][0] <= now - 1.0:
+        sends.append(now)
+        while sends[0] <= now - 1.0:
             sends.popleft()
         if len(sends) > plan.rate + plan.burst:
-            members = len({id(sender) for _, sender in sends})
-            # Of the burst, too, each has its share, and at least one.
-            if len(sends) > plan.rate + plan.burst + members - 1:
-                raise Violation("rate", f"{len(sends)} requests of {members} members within a second")
+            raise Violation("rate", f"{len(sends)} requests of {plan.rate} + {plan.burst} within a second")
 
     def answered(
         self, replica: Replica, answer: Answer, deliveries: Sequence[tuple[Delivery, Tenure]], now: float

@@ -3,10 +3,10 @@
 import pytest
 
 from consumer.delivery.dead_letters import DeadLetters
-from consumer.delivery.gate import NEVER
 from consumer.delivery.ledger import Ledger
 from consumer.delivery.messages import DeadLetter, Partition, Position, Record
 from consumer.delivery.partition import Delivery, PartitionState
+from consumer.delivery.rate import NEVER
 from consumer.outcomes import DecodeReason, DeliverReason, Reject, RejectReason, Stage
 
 P = Partition("t", 0)

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.delivery.dispatch import BatchSettings, Dispatcher, Request
-from consumer.delivery.gate import NEVER, Gate, GateSettings, Held
+from consumer.delivery.gate import Gate, GateSettings, Held
 from consumer.delivery.ledger import Ledger
 from consumer.delivery.messages import Answer, Partition, Position, Probe, Record, Send
 from consumer.delivery.partition import Delivery, PartitionState
+from consumer.delivery.rate import NEVER
 from consumer.delivery.ready import ReadyQueue
 from consumer.delivery.retry import Verdict
 from consumer.delivery.snapshot import Stats

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.delivery.gate import NEVER, Gate, GateSettings, Held
+from consumer.delivery.gate import Gate, GateSettings, Held
 from consumer.delivery.messages import Answer, Send
+from consumer.delivery.rate import NEVER
 from consumer.delivery.retry import RetryPolicy
 from consumer.outcomes import FailureKind
 
@@ -54,7 +55,7 @@ class Harness:
 def test_the_bucket_starts_empty_and_fills_by_the_rate():
     h = Harness(requests_per_second=10.0)
     assert h.held is Held.RATE
-    assert h.seconds_left == pytest.approx(0.1, rel=0.02)
+    assert h.seconds_left == pytest.approx(0.1)
     h.wait(h.seconds_left)
     h.start()
     assert h.held is Held.RATE
@@ -69,14 +70,14 @@ def test_a_burst_is_earned_by_waiting():
 
 
 def test_a_timer_that_fires_late_costs_no_rate_and_a_long_pause_gives_none():
-    h = Harness(requests_per_second=100.0, concurrency=10**6)
+    h = Harness(requests_per_second=50.0, concurrency=10**6)
     started = 0
     while h.now < 1010.0:
         h.wait(h.seconds_left + 0.005)
         while h.held is None:
             h.start()
             started += 1
-    assert started > 980
+    assert started > 490
     h.wait(60.0)
     h.start()
     assert h.held is Held.RATE
@@ -123,7 +124,7 @@ def test_a_share_empties_the_bucket_and_lowers_the_limit_at_once():
     h.wait(10.0)
     h.gate.set_share(0.5)
     assert h.held is Held.RATE
-    assert h.seconds_left == pytest.approx(0.2, rel=0.02)
+    assert h.seconds_left == pytest.approx(0.2)
     assert (h.gate.limit, h.gate.rate_per_second, h.gate.burst) == (10, 5.0, 2)
     h.wait(10.0)
     h.start()

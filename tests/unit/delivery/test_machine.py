@@ -406,10 +406,11 @@ def test_what_ends_after_a_quiet_time_is_committed_at_once_and_the_next_an_inter
 def test_the_rate_and_the_bucket_that_starts_empty():
     h = Harness(gate=GateSettings(requests_per_second=10, concurrency=20))
     assert h.poll(*(post(str(i)) for i in range(40))) == []
+    assert not any(h.tick(0.01) for _ in range(100)), "a second's worth may just have been sent by who had it before"
     sent = 0
     for _ in range(200):
         sent += len(h.tick(0.01))
-    assert 19 <= sent <= 20
+    assert 20 <= sent <= 21
     assert h.machine.snapshot().stats.gate_seconds["rate"] > 1.9
 
 

@@ -1,0 +1,92 @@
+"""How many requests may start in a second: one replica's part of a limit that holds for all of them together.
+
+Theory of operation
+    Two rules at once. GCRA spaces requests out by the rate: one float, the theoretical arrival time of the next. And a
+    window counts: of the whole ``rate + burst`` that any second may see, a replica starts at most its share, rounded
+    down. The rounded parts of all replicas add up to no more than the whole, which spacing alone does not give: each of
+    ten replicas may have one request more in a second than its rate says, and now and then those seconds meet.
+
+    A share that grows counts a second later, one that shrinks counts at once: then the requests of any one second were
+    all started within shares that replicas had at one and the same moment, its first, and these make up one whole at
+    most. So the limit holds through rebalances, without a coordinator.
+
+Where a replica's share is less than one request a second it starts one at most: that many more may come together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+NEVER = math.inf
+
+# Timers fire up to a few milliseconds late. Without catching up, a rate of thousands a second would lose most of it.
+_SLACK_SECONDS = 0.01
+
+# A second, and what rounding may take from it: clocks count from anywhere.
+_SECOND = 1.0 + 1e-6
+
+
+class Rate:
+    """One replica's part of the rate. Every method takes ``now``, monotonic seconds that never go back."""
+
+    def __init__(self, per_second: float | None, burst: int) -> None:
+        """``per_second``, ``burst``: of the whole deployment; without a rate everything may start at once."""
+        self._per_second = per_second
+        self._whole_burst = burst
+        self.share = 1.0
+        self.burst = burst
+        """This replica's share of the burst, at least 1."""
+        self._interval = 0.0 if per_second is None else 1.0 / per_second
+        self._arrival = -NEVER
+        self._earlier: list[tuple[float, float]] = []
+        """Shares of before, each with the time until which it counts."""
+        self._most = 0
+        self._most_until = -NEVER
+        self._recent: deque[float] = deque()
+        """When each of the last second's requests will be a second old."""
+
+    @property
+    def per_second(self) -> float | None:
+        """This replica's share of the rate, or None where it is unlimited."""
+        return None if self._per_second is None else self._per_second * self.share
+
+    def set_share(self, share: float, now: float) -> None:
+        """Take this part from now on, 0 for none; the bucket starts empty."""
+        self._earlier.append((now + _SECOND, self.share))
+        self._most_until = -NEVER
+        self.share = share
+        self.burst = max(1, math.floor(self._whole_burst * share + 1e-9))
+        if self._per_second is not None and share > 0.0:
+            self._interval = 1.0 / (self._per_second * share)
+            self._arrival = max(self._arrival, now + self.burst * self._interval)
+
+    def free_at(self, now: float) -> float:
+        """When to ask again whether a request may start: ``now`` where it may."""
+        if not self._interval:
+            return now
+        at = self._arrival - (self.burst - 1) * self._interval
+        if at > now:
+            return at
+        if now >= self._most_until:
+            self._count(now)
+        recent = self._recent
+        while recent and recent[0] <= now:
+            recent.popleft()
+        if len(recent) < self._most:
+            return now
+        return min(recent[0] if recent else NEVER, self._most_until)
+
+    def start(self, now: float) -> None:
+        """A request starts; `free_at` has just said that it may."""
+        if self._interval:
+            self._arrival = max(self._arrival, now - _SLACK_SECONDS) + self._interval
+            self._recent.append(now + _SECOND)
+
+    def _count(self, now: float) -> None:
+        """How many a second may see, as long as the shares that count stay the same."""
+        assert self._per_second is not None
+        self._earlier = [(until, share) for until, share in self._earlier if until > now]
+        share = min([self.share, *(share for _, share in self._earlier)])
+        self._most = max(1, math.floor((self._per_second + self._whole_burst) * share + 1e-9)) if share else 0
+        self._most_until = min((until for until, _ in self._earlier), default=NEVER)
