@@ -102,8 +102,17 @@ def rate(metric: Metric, *matchers: str, suffix: str = "") -> str:
 
 
 def grown(metric: Metric, *matchers: str) -> str:
-    """By how much within the time shown."""
-    return f"increase({series(metric, *matchers)}[$__range])"
+    """By how much within the time shown.
+
+    A counter that appears with its first count has no increase: what was not there before counts as it is.
+    """
+    selector = series(metric, *matchers)
+    return f"({selector} unless {selector} offset $__range or increase({selector}[$__range]))"
+
+
+def lately(metric: Metric) -> str:
+    """By how much between two points of a line."""
+    return f"increase({series(metric)}[$__rate_interval])"
 
 
 def quantiles(metric: Metric) -> tuple[Query, ...]:
@@ -137,7 +146,8 @@ STATES: Final = (
 
 WHY: Final = f"""topk(1,
   label_replace(max by (reason) ({series(m.HALTED)} == 1) + 1, "why", "halted: $1", "reason", "(.*)")
-  or label_replace(max by (by) ({rate(m.GATE_SECONDS)}) > 0.05, "why", "$1", "by", "(.*)")
+  or label_replace(max by (by) ({rate(m.GATE_SECONDS)}) > 0.5, "why", "$1", "by", "(.*)")
+  or label_replace((sum({series(m.PARKED)}) > 0) * 0 + 0.1, "why", "retries", "", "")
 )"""
 
 _AGE_LIMITS: Final = ((300.0, "yellow"), (1800.0, "red"))
@@ -176,7 +186,8 @@ NOW: Final = Row(
         ),
         Panel(
             "Why it waits",
-            "What the gate waited for most; a halt comes first. 'rate': it delivers as fast as it may.",
+            "What the gate waited for most of the time; a halt comes first. 'rate': it delivers as fast as it may."
+            " 'retries': the gate is open, and some contact or customer keeps failing.",
             Kind.STAT,
             (Query(WHY, "{{why}}"),),
             unit="percentunit",

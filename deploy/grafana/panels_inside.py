@@ -17,6 +17,7 @@ from panels import (
     Row,
     by_partition,
     grown,
+    lately,
     rate,
     series,
 )
@@ -64,9 +65,9 @@ PARTITIONS: Final = Row(
         ),
         Panel(
             "Duplicates prevented, and what makes some",
-            "Records that the offset map had as done; maps that had no room or were of no use; answers that came after"
-            " their partition had gone; offsets that the topic has no more.",
-            Kind.LINES,
+            "Within the time shown. Records that the offset map had as done; maps that had no room or were of no use;"
+            " answers that came after their partition had gone; offsets that the topic has no more.",
+            Kind.BARS,
             (
                 Query(f"sum({grown(m.DUPLICATES_PREVENTED)})", "prevented"),
                 Query(f"sum({grown(m.MAPS_LEFT_OUT)})", "maps left out"),
@@ -111,7 +112,7 @@ DEAD_LETTERS: Final = Row(
             Kind.LINES,
             (
                 Query(f"sum({series(m.DEAD_LETTERS_PENDING)})", "not acknowledged"),
-                Query(f"sum({grown(m.DEAD_LETTER_FAILURES)})", "failed writes"),
+                Query(f"sum({lately(m.DEAD_LETTER_FAILURES)})", "failed writes"),
             ),
         ),
     ),
@@ -140,8 +141,8 @@ PROCESS: Final = Row(
         ),
         Panel(
             "Commits and rebalances",
-            "A commit that fails does not stop delivery: docs/runbook/commits.md.",
-            Kind.LINES,
+            "Within the time shown. A commit that fails does not stop delivery: docs/runbook/commits.md.",
+            Kind.BARS,
             (
                 Query(f"sum by (result) ({grown(m.COMMITS)})", "commits {{result}}"),
                 Query(f"sum by (kind) ({grown(m.REBALANCES)})", "{{kind}}"),
@@ -181,7 +182,7 @@ PROCESS: Final = Row(
             (
                 Query(f"max({series(m.MAPPINGS)})", "in use"),
                 Query(f"max({series(m.MAPPINGS_REFUSED)})", "refused"),
-                Query(f"sum by (result) ({grown(m.MAPPINGS_RELOADS)})", "reloads {{result}}"),
+                Query(f"sum by (result) ({lately(m.MAPPINGS_RELOADS)})", "reloads {{result}}"),
             ),
         ),
         Panel(

@@ -56,3 +56,8 @@ def test_partitions_that_could_be_started_end_their_waiting(service):
     service._source_event(SourceError("UNAVAILABLE", "partitions wait to be read"))
     service._source_event(PartitionsAssigned({}, 1.0, 1))
     assert service.health.source_error == ""
+
+
+def test_one_lost_connection_is_no_reason_not_to_be_ready(service):
+    service._source_event(SourceError("_TRANSPORT", "text", lost=True))
+    assert service.health.source_error == ""
