@@ -14,6 +14,7 @@ import orjson
 import pytest
 import yaml
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from consumer.kafka.dead_letter_headers import DeadLetterContext, build_headers, split_headers, without_value
 from consumer.outcomes import DecodeReason, DeliverReason, RejectReason, Stage
@@ -360,6 +361,31 @@ def test_interrupted_it_stops_cleanly_and_goes_on_by_its_id(sandbox, place):
     assert done.json["selected"] == done.json["delivered"] == result["left"]
     assert sandbox.stats()["delivered"] == 150
     assert sandbox.stats()["duplicates"] == 0
+
+
+def test_letters_that_cannot_be_written_stall_it_and_it_says_why(broker, sandbox, place):
+    if broker.kind == "embedded":
+        pytest.skip("the embedded broker knows no topic settings")
+    sandbox.set_faults({"status": 422})
+    place.park(letter(identify(1, "one"), 1))
+    # From now on the topic refuses what has no key.
+    entry = ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.SET)
+    topic = ConfigResource(ConfigResource.Type.TOPIC, place.dead_letters, incremental_configs=[entry])
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+    admin.incremental_alter_configs([topic])[topic].result(30)
+    said = []
+    with place.start("--yes", "--json", "--requests-per-second", "100") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            said.append(line)
+            if "dead letters cannot be written" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "tried again by itself" in said[-1]
+    assert (json.loads(out)["dead_lettered"], json.loads(out)["left"]) == (0, 1)
+    assert len(place.parked()) == 1
 
 
 def test_a_topic_that_is_missing_is_said_at_once(place):
