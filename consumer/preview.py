@@ -104,9 +104,9 @@ class Previewer:
         decoded = self._decoder.decode(value)
         if isinstance(decoded, list):
             for event in decoded:
-                yield _not_an_event(event) if isinstance(event, Reject) else self.event(event)
+                yield not_an_event(event) if isinstance(event, Reject) else self.event(event)
         elif isinstance(decoded, Reject):
-            yield _not_an_event(decoded)
+            yield not_an_event(decoded)
         else:
             assert isinstance(decoded, Skip), "only a registry's schema can be unavailable, and JSON has none"
             yield Preview(SKIPPED, decoded.reason.value)
@@ -133,7 +133,8 @@ def _ended(planned: Sequence[Planned]) -> list[tuple[str, str | None]]:
     return [(SKIPPED, each.reason.value) for each in planned if isinstance(each, Skip)]
 
 
-def _not_an_event(reject: Reject) -> Preview:
+def not_an_event(reject: Reject) -> Preview:
+    """What becomes of a record, or of an item of a batch, that is no event."""
     return Preview(REJECTED, reject.reason.value, errors=reject.errors)
 
 

@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "sandbox": Command("consumer.cli.sandbox", "sandbox", "Stand in for ChartMogul's webhook on this machine."),
     "check": Command("consumer.cli.check", "check", "Check the settings, and what they name: Kafka, webhook."),
     "preview": Command("consumer.cli.preview", "preview", "Say what would be sent of events in a file, and why not."),
+    "explain": Command("consumer.cli.explain", "explain", "Say what becomes of one record on a topic, and why."),
     "replay": Command(
         "consumer.cli.replay", "replay", "Send dead letters, or records of the source topics, once more."
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -22,8 +22,21 @@ config_option = click.option(
 """``--config FILE``: a Path, or None where the environment says it all."""
 
 
-def settings_from(config: Path | None) -> Settings:
+NEEDS_NO_WEBHOOK: Final = {
+    "CHARTMOGUL_CONSUMER_DELIVERY__MODE": "shadow",
+    "CHARTMOGUL_CONSUMER_DESTINATION__WEBHOOK_URL": "null",
+    "CHARTMOGUL_CONSUMER_DESTINATION__WEBHOOK_URL_FILE": "null",
+    "CHARTMOGUL_CONSUMER_DESTINATION__CA_FILE": "null",
+}
+"""Laid over the settings: the file that holds the secret is in the cluster, and the command is on a laptop."""
+
+
+def settings_from(config: Path | None, *, needs_webhook: bool = True) -> Settings:
     """The settings of ``--config`` and the environment, their secrets registered with the log.
+
+    Args:
+        config: the file.
+        needs_webhook: False leaves the destination out, for commands that post nothing.
 
     Raises:
         ConfigurationError: every mistake at once.
@@ -31,7 +44,7 @@ def settings_from(config: Path | None) -> Settings:
     from consumer.config.settings import load_settings
     from consumer.ops.log import register_secret
 
-    settings = load_settings(config, os.environ)
+    settings = load_settings(config, dict(os.environ) | ({} if needs_webhook else NEEDS_NO_WEBHOOK))
     for secret in settings.secrets():
         register_secret(secret)
     return settings

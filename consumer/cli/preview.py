@@ -9,21 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from consumer.cli.options import config_option
+from consumer.cli.options import NEEDS_NO_WEBHOOK, config_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from consumer.config.model import Settings
     from consumer.preview import Preview, Previewer
-
-_NEEDS_NO_WEBHOOK: Final = {
-    "CHARTMOGUL_CONSUMER_DELIVERY__MODE": "shadow",
-    "CHARTMOGUL_CONSUMER_DESTINATION__WEBHOOK_URL": "null",
-    "CHARTMOGUL_CONSUMER_DESTINATION__WEBHOOK_URL_FILE": "null",
-    "CHARTMOGUL_CONSUMER_DESTINATION__CA_FILE": "null",
-}
-"""Laid over the settings: the file that holds the secret is in the cluster, and the preview is on a laptop."""
 
 _STAND_INS: Final = {
     "CHARTMOGUL_CONSUMER_KAFKA__BOOTSTRAP_SERVERS": "-",
@@ -90,7 +82,7 @@ def _settings(config: Path | None, mappings: Path | None, environ: Mapping[str, 
     """The settings without what only a running service needs."""
     from consumer.config.settings import load_settings
 
-    joined = ({} if config else _STAND_INS) | dict(environ) | _NEEDS_NO_WEBHOOK
+    joined = ({} if config else _STAND_INS) | dict(environ) | NEEDS_NO_WEBHOOK
     if mappings:
         joined["CHARTMOGUL_CONSUMER_MAPPINGS_FILE"] = str(mappings)
     return load_settings(config, joined)

@@ -100,6 +100,17 @@ class Decoder:
             return None
         return Formats.schema_id(value, header_pairs(headers))
 
+    def document(self, value: bytes, headers: KafkaHeaders | None = None) -> Any:
+        """What the format makes of a value, before its envelope is opened.
+
+        Raises:
+            DecodeError: the bytes are not of the format, or over a limit.
+            SchemaNotLoadedError: their schema is not there yet.
+        """
+        if len(value) > self._limits.max_record_bytes:
+            raise too_large(len(value), self._limits)
+        return self._read(value, header_pairs(headers))
+
     def decode(
         self,
         value: bytes | None,
@@ -143,9 +154,7 @@ class Decoder:
 
     def _events(self, value: bytes, headers: Headers, timestamp_ms: int | None) -> Decoded:
         """The general path."""
-        if len(value) > self._limits.max_record_bytes:
-            raise too_large(len(value), self._limits)
-        document = self._read(value, headers)
+        document = self.document(value, headers)
         if not self._envelope:
             return [self._event(document, timestamp_ms)]
         opened = self._open(document, headers, self._limits)
