@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from consumer.errors import ConfigurationError, Problem, WebhookError
 from consumer.outcomes import FailureKind
 from consumer.webhook.client import NO_HEADERS, Options, Response
+from consumer.webhook.dial import dial
 from consumer.webhook.exchange import Connection
 from consumer.webhook.failures import not_connected, timed_out
 from consumer.webhook.target import Target, check_headers
@@ -114,13 +115,17 @@ class LeanClient:
         context = self._trust.context if target.scheme == "https" else None
         try:
             async with asyncio.timeout_at(deadline):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self, target.origin, loop),
-                    target.host,
-                    target.port,
-                    ssl=context,
-                    happy_eyeballs_delay=0.25,
-                )
+                opened = await dial(loop, target.host, target.port)
+                try:
+                    _, connection = await loop.create_connection(
+                        lambda: Connection(self, target.origin, loop),
+                        sock=opened,
+                        ssl=context,
+                        server_hostname=target.host if context is not None else None,
+                    )
+                except BaseException:
+                    opened.close()  # where TLS failed its transport has done so already
+                    raise
         except TimeoutError:
             failure = timed_out(self._options.timeout_seconds, ambiguous=False)
         except OSError as error:

@@ -13,12 +13,13 @@ from consumer.errors import ConfigurationError
 from consumer.outcomes import FailureKind
 from consumer.webhook.client import MAX_BODY_BYTES, USER_AGENT, ClientKind
 from tests.integration.scripted import OK, Scripted
-from tests.integration.webhook_cases import (  # noqa: F401 - two of them are fixtures
+from tests.integration.webhook_cases import (  # noqa: F401 - three of them are fixtures
     BODY,
     TOKEN,
     answered,
     client_of,
     either_kind,
+    either_loop,
     failure_of,
     nothing_private_is_logged,
     run,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import traceback
 
 import pytest
@@ -14,12 +15,21 @@ from consumer.webhook.client import ClientKind, open_client
 from tests.integration.scripted import Scripted
 
 TOKEN = "s3cr3t-t0ken"
+_loop = asyncio.new_event_loop
 BODY = b'{"email":"pr1vate@example.com"}'
 
 
 @pytest.fixture(params=list(ClientKind), name="kind")
 def either_kind(request):
     return request.param
+
+
+@pytest.fixture(autouse=True, params=["asyncio", "uvloop"])
+def either_loop(request, monkeypatch):
+    """The service runs on uvloop where it is installed, on asyncio's loop where it is not."""
+    if request.param == "uvloop":
+        uvloop = pytest.importorskip("uvloop")
+        monkeypatch.setattr(sys.modules[__name__], "_loop", uvloop.new_event_loop)
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +48,8 @@ def run(scenario):
         async with asyncio.timeout(30):
             return await scenario
 
-    return asyncio.run(limited(), debug=False)
+    with asyncio.Runner(debug=False, loop_factory=_loop) as runner:
+        return runner.run(limited())
 
 
 @contextlib.asynccontextmanager
