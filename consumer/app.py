@@ -7,7 +7,7 @@ import time
 from collections import deque
 from importlib.metadata import version
 from random import SystemRandom
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import confluent_kafka
 
@@ -24,7 +24,7 @@ from consumer.kafka.properties import SourceConfig
 from consumer.kafka.source import KafkaSource
 from consumer.letterbox import Letterbox
 from consumer.ops.http import Endpoints, OpsServer
-from consumer.ops.log import Repeats, get_logger
+from consumer.ops.log import RareWarnings, get_logger
 from consumer.ops.metrics import make_registry
 from consumer.ops.redact import redact_excerpt
 from consumer.ops.snapshot import DecodingInfo, Failure, Lag, ServiceSnapshot, SnapshotExchange
@@ -39,11 +39,15 @@ if TYPE_CHECKING:
     from consumer.config.model import Settings
     from consumer.delivery.messages import DeadLetter, HaltChanged, Partition
     from consumer.delivery.snapshot import PartitionView
+    from consumer.tracing import Tracing
 
 _WATCH_SECONDS = 2.0
 _FAILURES = 20
 _CLOSE_SECONDS = 5.0
 _LEAVE_SECONDS = 15.0
+GRACE_SECONDS: Final = _LEAVE_SECONDS + _CLOSE_SECONDS + 5.0
+"""What a stop may take at most beyond ``delivery.drain_timeout_seconds``: to commit and leave the group, for dead letters
+that the broker has not acknowledged, and for the rest. Who kills the service has to wait as long: the chart does."""
 
 
 class SystemClock:
@@ -102,12 +106,14 @@ class Application:
         self._log = get_logger("consumer")
         self._heartbeat = Heartbeat()
         self._clock = SystemClock()
-        self._destination = Destination(settings, self._warn)
+        self._warn = RareWarnings(self._log)
+        self._tracing = _open_tracing() if settings.tracing.enabled else None
+        self._destination = Destination(settings, self._warn, self._tracing)
         self._mappings = MappingsReloader(settings, self._log, self._clock.unix)
         self._decoding = open_decoding(settings.source)
-        self._planner = Planner(self._decoding.decoder, self._mappings.router.route)
+        make_planner = Planner if self._tracing is None else self._tracing.planner
+        self._planner = make_planner(self._decoding.decoder, self._mappings.router.route)
         self._failures: deque[Failure] = deque(maxlen=_FAILURES)
-        self._repeats = Repeats()
         self.service = Service(
             delivery_settings(settings),
             self._planner,
@@ -179,6 +185,8 @@ class Application:
         self._writer.close(_CLOSE_SECONDS)
         self._watchdog.__exit__(None, None, None)
         self._ops.close()
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.close)
 
     async def closed(self) -> None:
         """Wait for the end: `stop`, or Kafka that can no longer be read. A broker that hangs is not waited for."""
@@ -264,11 +272,6 @@ class Application:
         elif isinstance(event, events.Closed):
             self._stopping.set()
 
-    def _warn(self, event: str, key: str, **fields: object) -> None:
-        held_back = self._repeats.admit((event, key))
-        if held_back is not None:
-            self._log.warning(event, **fields, held_back=held_back)
-
     def _on_halt(self, change: HaltChanged) -> None:
         if change.reason is None:
             self._log.info("delivery_resumed")
@@ -293,6 +296,7 @@ class Application:
             topic=letter.partition.topic,
             partition=letter.partition.number,
             offset=letter.offset,
+            message_id=lambda: self._planner.message_id(letter.source),
             mapping=letter.mapping,
             stage=letter.stage.value,
             reason=letter.reason.value,
@@ -338,6 +342,12 @@ class Application:
             properties=kafka.client_properties(),
             drain_timeout_seconds=self.settings.delivery.drain_timeout_seconds,
         )
+
+
+def _open_tracing() -> Tracing:
+    from consumer.tracing import Tracing  # noqa: PLC0415 - OpenTelemetry is an extra, and imported only where it is on
+
+    return Tracing()
 
 
 def _names(partitions: Iterable[Partition]) -> list[str]:

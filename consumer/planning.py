@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _EMPTY = (Skip(SkipReason.EMPTY_BATCH),)
 _TIMESTAMP_NOT_AVAILABLE = 0
 
+MAX_ID_CHARS = 100
+"""How much of a messageId a line shows; Segment's are 36 to 55 characters."""
+
 
 class Planner:
     """Decodes and routes. ``route`` may be replaced between two batches: that is how mappings are reloaded."""
@@ -49,6 +52,14 @@ class Planner:
             size = (len(value) if value is not None else 0) + (len(key) if key is not None else 0)
             records.append(Record(partition, offset, size, plan(value, message, timestamp), message, timestamp))
         return records
+
+    def message_id(self, message: Any) -> str:
+        """The messageId of a record that is one event, for the log; "" where it has none, or is several."""
+        headers = message.headers() if self._decoder.wants_headers else None
+        decoded = self._decoder.decode(message.value(), headers, message.timestamp()[1])
+        event = decoded[0] if type(decoded) is list and len(decoded) == 1 else None
+        found = event.get("messageId") if isinstance(event, dict) else None
+        return found[:MAX_ID_CHARS] if isinstance(found, str) else ""
 
     def _plan(self, value: bytes | None, message: Message, timestamp_ms: int) -> Sequence[Planned]:
         decoded = self._decoder.decode(value, message.headers() if self._decoder.wants_headers else None, timestamp_ms)

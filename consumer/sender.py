@@ -87,6 +87,7 @@ class Sender:
         clock: both clocks.
         statuses: reads from an answer's body a status for each delivery, where the endpoint gives them.
         prepare: awaited before a request of which `prepare_next` was said: reads the webhook URL's file again.
+        failed: told of each answer that is no 2xx, for the log.
     """
 
     def __init__(
@@ -98,7 +99,9 @@ class Sender:
         *,
         prepare: Callable[[], Awaitable[object]] | None = None,
         statuses: Callable[[bytes, int], Sequence[int] | None] = no_statuses,
+        failed: Callable[[Answer], None] = lambda _: None,
     ) -> None:
+        self._failed = failed
         self._prepare = prepare
         self._statuses = statuses
         self._prepare_next = False
@@ -133,7 +136,10 @@ class Sender:
     async def _work(self, send: Send) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            self._answered(await self._post(send))
+            answer = await self._post(send)
+            if not 200 <= answer.status < 300:
+                self._failed(answer)
+            self._answered(answer)
             waiting: asyncio.Future[Send] = loop.create_future()
             self._idle.append(waiting)
             send = await waiting

@@ -12,10 +12,11 @@ import confluent_kafka
 from consumer import __version__
 from consumer.checks.finding import Deadline, Finding, Verdict
 from consumer.checks.kafka import open_checks
+from consumer.checks.registry import registry
 from consumer.checks.sample import Lanes, open_reader, read, reading
 from consumer.checks.webhook import webhook
 from consumer.config.mappings import load_mappings
-from consumer.kafka.decode import Decoder
+from consumer.decoding import open_decoding
 from consumer.reload import build_router
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _NEEDS_BROKERS: Final = (
     "kafka.group",
     "dead_letter.topic",
     "kafka.read",
+    "source.registry",
     "source.records",
     "source.keys",
 )
@@ -98,8 +100,12 @@ def _kafka(settings: Settings, checks: KafkaChecks, deadline: Deadline) -> Itera
         consumer.close()
     yield reading(sample)
     router = build_router(settings, load_mappings(settings.mappings_file))
-    lanes = Lanes(Decoder(settings.source.format.value, str(settings.source.envelope)), router.route)
+    decoding = open_decoding(settings.source)
+    yield registry(decoding, sample.messages, deadline)
+    lanes = Lanes(decoding.decoder, router.route)
     lanes.look(sample.messages)
+    if decoding.schemas is not None:
+        decoding.schemas.close()
     yield lanes.outcomes()
     yield lanes.keys(checks.partitions)
 

@@ -31,6 +31,7 @@ _SAYS: Final[dict[str, Callable[[Settings], str]]] = {
     "mappings_file": lambda s: str(s.mappings_file or "none: the two default mappings"),
     "http": lambda s: f"{s.http.host}:{s.http.port}",
     "log": lambda s: f"{s.log.level}, {s.log.format}",
+    "tracing": lambda s: "on, by the OTEL_ variables" if s.tracing.enabled else "off",
 }
 """What a person wants to see again of a section that is right; nothing secret."""
 

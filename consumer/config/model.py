@@ -282,6 +282,14 @@ class Log(Section):
     """``json`` for machines, ``console`` for people."""
 
 
+class Tracing(Section):
+    """OpenTelemetry; where spans go is said by its own ``OTEL_`` variables."""
+
+    enabled: Flag = False
+    """Pass the trace context of records on to the POST, with spans for decode, map and deliver. Needs the extra:
+    ``pip install segment-chartmogul-consumer[otel]``."""
+
+
 class Settings(Section):
     """Everything that can be set. File and environment: `consumer.config.settings.load_settings`."""
 
@@ -294,6 +302,7 @@ class Settings(Section):
     """Your Segment mappings; ``null`` takes the two default ones (identify → contact, group → customer)."""
     http: Http = Field(default_factory=Http)
     log: Log = Field(default_factory=Log)
+    tracing: Tracing = Field(default_factory=Tracing)
 
     def secrets(self) -> Iterator[str]:
         """Every secret in the settings, for the log's last line of defence. A URL in a file is not in the settings."""

@@ -5,6 +5,7 @@ Each rule is a generator of problems; all of them are asked, so that every mista
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -32,6 +33,9 @@ def check(settings: Settings) -> Iterator[Problem]:
     yield from check_source(settings.source)
     yield from _webhook(settings)
     yield from _retry(settings)
+    if settings.tracing.enabled and importlib.util.find_spec("opentelemetry") is None:
+        message = "needs the extra: pip install 'segment-chartmogul-consumer[otel]'; or set it to false"
+        yield Problem("tracing.enabled", message)
     for path, file in (
         ("destination.ca_file", settings.destination.ca_file),
         ("mappings_file", settings.mappings_file),

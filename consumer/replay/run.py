@@ -321,7 +321,8 @@ class Replay:
 
     def _warn(self, event: str, key: str, **fields: object) -> None:
         if self._repeats.admit((event, key)) is not None:
-            self._say(f"{event.replace('_', ' ')}: {', '.join(map(str, fields.values()))}")
+            shown = (value() if callable(value) else value for value in fields.values())
+            self._say(f"{event.replace('_', ' ')}: {', '.join(map(str, shown))}")
 
     def _letters_reported(self, report: DeadLettersReported) -> None:
         """On the writer's thread."""

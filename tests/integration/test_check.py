@@ -19,6 +19,7 @@ from tests.integration.harness import identify, records, settings
 from tests.kafka.broker import QUIET, KafkaBroker
 from tests.kafka.client import Broker, Record
 from tests.kafka.jars import KafkaNotToBeHadError
+from tests.kafka.local_registry import LocalRegistry
 from tests.kafka.node import free_port
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def test_all_is_well_and_stays_as_it_was(broker, place):
     code, found = place.check()
     assert failed(found) == {}
     assert code == ExitCode.OK
-    assert {name for name, each in found.items() if each["verdict"] == "skip"} == {"webhook"}
+    assert {name for name, each in found.items() if each["verdict"] == "skip"} == {"webhook", "source.registry"}
     assert found["kafka.read"]["says"] == "20 records read from the partitions' ends"
     assert found["source.records"]["says"] == "of 20 deliveries 20 would be sent"
     assert found["source.keys"]["verdict"] == "pass"
@@ -174,3 +175,20 @@ def test_each_permission_that_lacks_is_named(guarded, tmp_path):
     code, found = place.check()
     assert "CREATE" in failed(found)["dead_letter.topic"][0]
     assert "READ and DESCRIBE" in failed(found)[f"topic {place.topic}"][0]
+
+
+def test_the_registry_is_asked_for_what_records_name(tmp_path, embedded_kafka):
+    place = Place(embedded_kafka, tmp_path, delivery={"mode": "shadow"})
+    with LocalRegistry() as registry:
+        place.settings["source"] = {"registry": {"urls": [registry.url]}}
+        code, found = place.check()
+        assert code == ExitCode.OK
+        assert found["source.registry"]["says"] == "it answers; no sampled record names a schema"
+        embedded_kafka.produce(place.topic, [Record(b"\x00\x00\x00\x00\x07rest", b"k")])
+        code, found = place.check()
+        assert code == ExitCode.FAILED
+        assert "does not know 1 of 1 schemas that records name: 7" in found["source.registry"]["says"]
+        registry.status = 503
+        code, found = place.check()
+        assert failed(found).keys() == {"source.registry"}
+        assert "source.registry" in found["source.registry"]["remedies"][0]

@@ -198,7 +198,13 @@ def test_neither_the_url_nor_an_event_is_shown_anywhere(broker, place, tmp_path)
             shown = [service.get(path)[1] for path in ("/metrics", "/status", "/status.json", "/readyz")]
             assert service.stop() == 0
             shown += [str(line) for line in service.log] + service.noise
-    assert len(service.logged("dead_lettered")) == 3
+    letters_logged = service.logged("dead_lettered")
+    assert sorted(line["message_id"] for line in letters_logged) == ["", "message-10", "message-11"]
+    assert {line["topic"] for line in letters_logged} == {place.topic}
+    assert {"partition", "offset", "mapping", "stage", "reason"} <= set(letters_logged[0])
+    failures = {line.get("status", line.get("failure")): line for line in service.logged("attempt_failed")}
+    assert set(failures) == {400, "reset"}, "one line for each kind"
+    assert failures[400]["message_id"] == "message-10"
     for text in shown:
         assert token not in text
         assert "canary.person" not in text.lower()
