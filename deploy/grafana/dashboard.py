@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from grafana_foundation_sdk.builders import (
     bargauge,
@@ -34,12 +34,15 @@ from panels_inside import DEAD_LETTERS, PARTITIONS, PROCESS
 
 from consumer.ops.catalogue import BUILD, ENDED, LAG
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 PATH: Final = Path(__file__).with_name("dashboard.json")
 ROWS: Final = (NOW, FUNNEL, WEBHOOK, GATE, PARTITIONS, DEAD_LETTERS, PROCESS)
 SOURCE: Final = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 _ALL: Final = model.VariableOption(selected=True, text="All", value="$__all")
-_BUILDERS: Final = {
+_BUILDERS: Final[dict[Kind, Callable[[], Any]]] = {
     Kind.STAT: stat.Panel,
     Kind.LINES: timeseries.Panel,
     Kind.AREAS: timeseries.Panel,
@@ -145,7 +148,7 @@ def _add(built: dashboard.Dashboard, row: Row) -> None:
 
 
 def _panel(panel: Panel) -> Any:
-    built: Any = _BUILDERS[panel.kind]()
+    built = _BUILDERS[panel.kind]()
     built.title(panel.title).description(panel.about).datasource(SOURCE).unit(panel.unit)
     built.span(panel.width).height(panel.height)
     if panel.empty:
@@ -224,7 +227,7 @@ def _look_table(built: table.Panel, panel: Panel) -> None:
     built.with_transformation(model.DataTransformerConfig("organize", options=options))
 
 
-_LOOKS: Final = {
+_LOOKS: Final[dict[Kind, Callable[..., None]]] = {
     Kind.STAT: _look_stat,
     Kind.LINES: _look_series,
     Kind.AREAS: _look_series,

@@ -11,6 +11,8 @@ import yaml
 from consumer.config.model import Settings
 from consumer.delivery.halt import HaltReason
 from consumer.ops.catalogue import CATALOGUE, PREFIX
+from tests.deploy_metrics.live import hastened
+from tests.deploy_metrics.scenarios import FACTORS, SCENARIOS
 from tests.deploy_metrics.shipped import ALERTS, RULE_TESTS, RUNBOOK, known_metrics, metrics_in, program, rules
 
 RULES = {rule["alert"]: rule for rule in rules()}
@@ -118,3 +120,24 @@ def test_metrics_are_found_in_expressions():
     expr = f'sum by (job) (rate({PREFIX}nonsense_total{{a="b"}}[5m])) / up{{job="x"}} > process_start_time_seconds[1h]'
     assert metrics_in(expr) == {f"{PREFIX}nonsense_total", "process_start_time_seconds"}
     assert len(CATALOGUE) > 40
+
+
+def test_a_hastened_rule_is_the_same_but_for_its_durations():
+    """What the tests against a real Prometheus rest on."""
+    rule = {"alert": "A", "expr": "delta(x[15m]) > 1800 unless last_over_time(y[6h] offset 1h)", "for": "10m"}
+    expr = "delta(x[15000ms]) > 1800 unless last_over_time(y[360000ms] offset 60000ms)"
+    assert hastened(rule, 60) == {"alert": "A", "expr": expr, "for": "10000ms"}
+
+
+def test_the_hastened_rules_are_rules(tmp_path):
+    path = tmp_path / "rules.yaml"
+    groups = [{"name": "hastened", "rules": [hastened(rule, 60) for rule in RULES.values()]}]
+    path.write_text(yaml.safe_dump({"groups": groups}))
+    assert promtool("check", "rules", path)[0] == 0
+    durations = re.compile(r"[\[ ]\d+[mhd]\b")
+    assert [rule["alert"] for rule in groups[0]["rules"] if durations.search(rule["expr"])] == []
+
+
+def test_every_alert_has_a_scenario_against_a_real_prometheus():
+    assert set(TESTS) <= set(SCENARIOS)
+    assert set(FACTORS) <= set(RULES)

@@ -6,6 +6,7 @@ import itertools
 import re
 import subprocess
 import sys
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -82,3 +83,13 @@ def test_what_a_panel_names_of_the_docs_is_there():
     named = re.findall(r"docs/[\w/-]+\.md", DASHBOARD.read_text(encoding="utf-8"))
     assert len(named) > 5
     assert [path for path in named if not (ROOT / path).is_file()] == []
+
+
+def test_the_picture_is_of_this_dashboard_and_light():
+    """Made anew by: python deploy/grafana/picture.py"""
+    text = (ROOT / "docs" / "images" / "dashboard.svg").read_text(encoding="utf-8")
+    drawn = {element.text for element in ET.fromstring(text).iter("{http://www.w3.org/2000/svg}text")}
+    open_rows = itertools.takewhile(lambda panel: not panel["title"].startswith("Funnel"), DOCUMENT["panels"])
+    assert {panel["title"] for panel in open_rows} <= drawn
+    assert len(text) < 100_000
+    assert "<script" not in text
