@@ -27,8 +27,8 @@ from consumer.delivery.offset_map import MAX_CHARS, MAX_DISTANCE, Restored, Run,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ADMIT_CHARS = 3000
-"""Records are taken in while the map is shorter; what is in memory then may still scatter it up to the limit."""
+ADMIT_SHARE = 0.75
+"""Records are taken in while the map fills less of its limit; those in memory may still scatter it up to all of it."""
 
 _CHARS_PER_RUN = 8  # two varints of up to three bytes each, in base64
 
@@ -36,10 +36,19 @@ _CHARS_PER_RUN = 8  # two varints of up to three bytes each, in base64
 class Ledger:
     """Polled and done offsets of one partition in one assignment."""
 
-    __slots__ = ("_ends", "_starts", "base", "changes", "cursor", "restored_holes_closed", "started_at_ms")
+    __slots__ = (
+        "_ends",
+        "_max_chars",
+        "_starts",
+        "base",
+        "changes",
+        "cursor",
+        "restored_holes_closed",
+        "started_at_ms",
+    )
 
-    def __init__(self, committed: int, restored: Restored | None = None) -> None:
-        """Start at the committed offset, with what its metadata says."""
+    def __init__(self, committed: int, restored: Restored | None = None, max_chars: int = MAX_CHARS) -> None:
+        """Start at the committed offset, with what its metadata says; ``max_chars``: of the metadata to be written."""
         restored = restored or Restored()
         self.base = committed
         self.cursor = committed
@@ -49,6 +58,7 @@ class Ledger:
         self.started_at_ms = restored.started_at_ms
         self.restored_holes_closed = 0
         """Offsets that the restored map had as open and that no longer exist."""
+        self._max_chars = max_chars
         self._starts = [first for first, _ in restored.runs]
         self._ends = [end for _, end in restored.runs]
 
@@ -88,19 +98,21 @@ class Ledger:
 
     def admits(self) -> bool:
         """Whether one more record may be opened: its completion would still fit the map."""
-        if not self._starts:
-            # Nothing is done above an open offset. What is open may lie at any distance: the map is empty.
+        if not self._starts or self.cursor < self._ends[-1]:
+            # Nothing is done above an open offset, at whatever distance it lies; or what comes lies within a restored
+            # map, which it can only make smaller: not to take it in would leave its holes open for ever.
             return True
         if self.cursor - self.base >= MAX_DISTANCE:
             return False
-        return len(self._starts) * _CHARS_PER_RUN <= ADMIT_CHARS or len(self._encode(0)) <= ADMIT_CHARS
+        most = self._max_chars * ADMIT_SHARE
+        return len(self._starts) * _CHARS_PER_RUN <= most or len(self._encode(0)) <= most
 
     def metadata(self, elapsed_seconds: int = 0, *, with_map: bool = True) -> tuple[str, bool]:
         """The commit's metadata, and whether the runs are in it (False where they would not fit, or are not wanted)."""
         if not with_map:
             return encode(self.base, (), elapsed_seconds=elapsed_seconds, started_at_ms=self.started_at_ms), False
         text = self._encode(elapsed_seconds) if self.span <= MAX_DISTANCE else ""
-        if (text or not self._starts) and len(text) <= MAX_CHARS:
+        if (text or not self._starts) and len(text) <= self._max_chars:
             return text, True
         return encode(self.base, (), elapsed_seconds=elapsed_seconds, started_at_ms=self.started_at_ms), False
 

@@ -150,7 +150,7 @@ class Machine:
             if partition in self._partitions:
                 # The Kafka side has waited long enough for its release: it has come back before that was heard of.
                 self._lose(self._partitions[partition])
-            ledger = Ledger(position.offset, restored)
+            ledger = Ledger(position.offset, restored, self._settings.map_chars)
             elapsed = float(restored.elapsed_seconds)
             self._partitions[partition] = PartitionState(partition, ledger, position, elapsed, self._now)
         self._gate.set_share(event.share)

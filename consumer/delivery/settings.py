@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from consumer.delivery.dispatch import BatchSettings
 from consumer.delivery.gate import GateSettings
+from consumer.delivery.offset_map import MAX_CHARS
 from consumer.delivery.retry import RetryPolicy
 
 
@@ -32,6 +33,7 @@ class DeliverySettings:
         commit_interval_seconds: between two commits.
         halt_ratio: of the guard over dead letters.
         offset_map: whether completions above the committed offset travel in the commit's metadata.
+        map_chars: what the broker takes of that (``offset.metadata.max.bytes``).
         lane_policy: for a partition that a failing lane has filled for ``lane_patience_seconds``.
         dedupe_entries: deliveries that are remembered by messageId; 0 remembers none.
     """
@@ -43,6 +45,7 @@ class DeliverySettings:
     commit_interval_seconds: float = 1.0
     halt_ratio: float = 0.5
     offset_map: bool = True
+    map_chars: int = MAX_CHARS
     lane_policy: LanePolicy = LanePolicy.BLOCK
     lane_patience_seconds: float = 60.0
     dedupe_entries: int = 0

@@ -38,6 +38,12 @@ class Log:
         self.entries.append(entry)
         self.offsets.append(entry.offset)
 
+    def recreate(self) -> None:
+        """Begin anew."""
+        self.entries.clear()
+        self.offsets.clear()
+        self.start = 0
+
     def index(self, offset: int) -> int:
         """Of the first record at or after an offset."""
         return bisect_left(self.offsets, offset)

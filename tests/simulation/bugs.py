@@ -13,6 +13,7 @@ from unittest.mock import patch
 from consumer.delivery import dead_letters, dispatch, gate, ledger, machine, partition, rate, retry
 from consumer.delivery.messages import DeadLettersWritten, Position, Release
 from consumer.delivery.offset_map import Restored
+from consumer.outcomes import Post
 from tests.simulation.history import simulate
 from tests.simulation.plan import make
 
@@ -245,6 +246,19 @@ def leave_the_age_out_of_the_commit() -> Patches:
     return [(partition.PartitionState, "oldest_elapsed", lambda self, open_seconds: 0)]
 
 
+@_bug
+def remember_what_was_refused() -> Patches:
+    """A repeat is skipped whose first was not delivered."""
+    original = machine.Machine._end
+
+    def end(self: machine.Machine, delivery: partition.Delivery, outcome: str, reason: str) -> None:
+        original(self, delivery, outcome, reason)
+        if self._delivered is not None and isinstance(delivery.plan, Post):
+            self._delivered.mark(delivery.plan.mapping, delivery.plan.message_id)
+
+    return [(machine.Machine, "_end", end)]
+
+
 # ---- order, gate, memory
 
 
@@ -347,6 +361,16 @@ def give_an_age_to_whatever_comes_next() -> Patches:
 
     original = partition.PartitionState.admit
     return [(partition.PartitionState, "admit", admit)]
+
+
+@_bug
+def take_in_nothing_where_a_restored_map_is_large() -> Patches:
+    """A map that had been written with its last characters left its partition paused for ever."""
+
+    def admits(self: ledger.Ledger) -> bool:
+        return not self._starts or len(self._encode(0)) <= self._max_chars * ledger.ADMIT_SHARE
+
+    return [(ledger.Ledger, "admits", admits)]
 
 
 @_bug

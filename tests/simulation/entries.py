@@ -91,7 +91,7 @@ def entry(
         deliveries.append(delivery)
         new.deliveries.append(delivery)
         new.unended += not delivery.ended
-        planned.append(_planned(kind, f"mapping {i}", lane_name, delivery.number))
+        planned.append(_planned(kind, f"mapping {i}", lane_name, delivery.number, plan.message))
         if lane_name:
             lane = lanes.setdefault((partition.number, lane_name), Lane())
             delivery.lane, delivery.place = lane, len(lane.deliveries)
@@ -100,7 +100,7 @@ def entry(
     return new
 
 
-def _planned(kind: Kind, mapping: str, lane: str, number: int) -> Planned:
+def _planned(kind: Kind, mapping: str, lane: str, number: int, message: int) -> Planned:
     if kind is Kind.SKIP:
         return Skip(SkipReason.FILTERED_BY_RULES, mapping, "identify")
     if kind is Kind.REJECT:
@@ -108,4 +108,4 @@ def _planned(kind: Kind, mapping: str, lane: str, number: int) -> Planned:
         return Reject(RejectReason.INVALID_PAYLOAD, Stage.VALIDATE, mapping, "identify", (error,))
     if kind is Kind.UNDECODABLE:
         return Reject(DecodeReason.INVALID_JSON, Stage.DECODE, mapping, "identify")
-    return Post(mapping, Action.SEND_CONTACT, lane, b"%d" % number, "", "identify")
+    return Post(mapping, Action.SEND_CONTACT, lane, b"%d" % number, "" if message < 0 else str(message), "identify")

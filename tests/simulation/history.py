@@ -12,6 +12,7 @@ from consumer.delivery.dispatch import BatchSettings
 from consumer.delivery.gate import GateSettings
 from consumer.delivery.machine import DeliverySettings
 from consumer.delivery.messages import Partition, Position
+from consumer.delivery.offset_map import MAX_CHARS
 from consumer.delivery.retry import RetryPolicy
 from tests.simulation.broker import SESSION_SECONDS, Broker, Log
 from tests.simulation.clock import Clock
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 REST_SECONDS = 1800.0
 """Virtual seconds from the last fault's end in which everything has to end."""
+
+FAR = 5000
+"""Where some logs begin, and none that begins at 0 comes."""
 
 _TRICKLE_SECONDS = 30.0
 _LOOK_SECONDS = 5.0
@@ -91,7 +95,7 @@ class World:
         self.deliveries: list[Delivery] = []
         self.show = Show(self.deliveries)
         self._lanes: dict[tuple[int, str], Lane] = {}
-        logs = {Partition("events", n): Log(self.random.choice((0, 0, 5000))) for n in range(plan.partitions)}
+        logs = {Partition("events", n): Log(self.random.choice((0, 0, FAR))) for n in range(plan.partitions)}
         self._partitions = list(logs)
         self.broker = Broker(self.clock, self.random, logs)
         self.webhook = Webhook(self.random, per_item=plan.per_item)
@@ -107,6 +111,8 @@ class World:
             batch=BatchSettings(max_events=plan.max_events, linger_seconds=plan.linger_seconds),
             buffer_bytes=plan.buffer_bytes,
             commit_interval_seconds=plan.commit_interval_seconds,
+            map_chars=plan.map_chars,
+            dedupe_entries=plan.dedupe_entries,
             lane_policy=plan.lane_policy,
             lane_patience_seconds=5.0,
         )
@@ -146,9 +152,9 @@ class World:
         ends = [fault.at + fault.seconds for fault in plan.faults]
         self._calm_at = max([*ends, *at_once, 0.0]) + 2.0 * SESSION_SECONDS
         clock.run(self._calm_at)
-        # Behind a stuck event its partition's memory may be full. Where all of a process's are, nothing else is
+        # Behind a stuck event its partition's memory, or map, may be full. Where all of a process's are, nothing else is
         # delivered there: that is an outage as far as it can know, and it waits for the end of it.
-        self.webhook.healed = plan.buffer_bytes < ROOMY_BYTES
+        self.webhook.healed = plan.buffer_bytes < ROOMY_BYTES or plan.map_chars < MAX_CHARS
         self._trickle()
         while not self._at_rest():
             if clock.now > self._calm_at + REST_SECONDS:
@@ -298,6 +304,20 @@ class World:
                 removed.gone = removed.gone or bool(removed.unended)
             log.start = max(log.start, log.offsets[upto - 1] + 1 if upto else 0)
 
+    def _recreate(self, fault: Fault) -> None:
+        """The topic is deleted and made again: offsets begin anew, those committed are gone, or far beyond its end."""
+        if self.broker.group.members:
+            return
+        for partition, log in self.broker.logs.items():
+            for removed in log.entries:
+                removed.gone = removed.gone or bool(removed.unended)
+            committed = self.broker.committed.get(partition)
+            # Kafka forgets a deleted topic's commits; a copy of the group elsewhere may keep them.
+            if committed is not None and (fault.amount % 2 or committed.offset < FAR):
+                del self.broker.committed[partition]
+            log.recreate()
+            self.promise.recreated(partition)
+
     def _compact(self, fault: Fault) -> None:
         log = self.broker.logs[self._partition(fault)]
         for candidate in log.entries[:-1]:
@@ -349,6 +369,7 @@ _HAPPENS: dict[FaultKind, Callable[[World, Fault], object]] = {
     FaultKind.RESET_FORWARD: lambda world, fault: world._all_away(partial(world._reset, fault, fault.amount)),
     FaultKind.FOREIGN_METADATA: lambda world, fault: world._all_away(partial(world._overwrite_metadata, fault)),
     FaultKind.TRUNCATION: World._truncate,
+    FaultKind.RECREATED: lambda world, fault: world._all_away(partial(world._recreate, fault)),
     FaultKind.COMPACTION: World._compact,
     FaultKind.POLLED_TWICE: World._poll_twice,
     FaultKind.UNDECODABLE: World._undecodable,

@@ -172,7 +172,8 @@ class KafkaSide:
         self._share = len(self.held) / len(self._broker.logs)
         self._tell(Assigned(positions, self._share))
         for partition, position in positions.items():
-            if position.offset < self._broker.logs[partition].start:
+            log = self._broker.logs[partition]
+            if not log.start <= position.offset <= log.end:
                 self._out_of_range(partition)
         self.wake()
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from random import Random
 from typing import NamedTuple
 
+from consumer.delivery.offset_map import MAX_CHARS
 from consumer.delivery.settings import LanePolicy
 
 LARGEST_RECORD = 2500
@@ -42,6 +43,7 @@ class RecordPlan(NamedTuple):
     Attributes:
         at: seconds, when it is written.
         gap: offsets before it that do not exist (compaction, transaction markers).
+        message: its messageId, or -1 for none; two records with the same are a repeat.
         deliveries: kind and lane of each; the lane is "" where it has no request.
     """
 
@@ -50,6 +52,7 @@ class RecordPlan(NamedTuple):
     gap: int
     size: int
     deliveries: tuple[tuple[Kind, str], ...]
+    message: int = -1
 
 
 class FaultKind(StrEnum):
@@ -73,6 +76,7 @@ class FaultKind(StrEnum):
     RESET_FORWARD = "operator resets forward"
     FOREIGN_METADATA = "foreign metadata"
     TRUNCATION = "truncation by retention"
+    RECREATED = "topic recreated"
     COMPACTION = "compaction"
     POLLED_TWICE = "records polled twice"
     LETTERS_FAIL = "dead letters fail"
@@ -117,6 +121,8 @@ class Plan:
 
     Attributes:
         per_item: the webhook says of each event in a request what became of it.
+        map_chars: what fits in a commit's metadata.
+        dedupe_entries: deliveries that a process remembers by their messageId.
     """
 
     seed: int
@@ -131,6 +137,8 @@ class Plan:
     commit_interval_seconds: float
     budget_seconds: float
     per_item: bool
+    map_chars: int
+    dedupe_entries: int
     lane_policy: LanePolicy
     records: tuple[RecordPlan, ...]
     faults: tuple[Fault, ...]
@@ -147,7 +155,8 @@ class Plan:
             (
                 f"rate {self.rate}/s burst {self.burst}, concurrency {self.concurrency}, batches of {self.max_events} "
                 f"linger {self.linger_seconds} s, buffer {self.buffer_bytes} B, commit every {self.commit_interval_seconds} s, "
-                f"budget {self.budget_seconds} s, lanes {self.lane_policy}{', answers per item' * self.per_item}"
+                f"budget {self.budget_seconds} s, lanes {self.lane_policy}{', answers per item' * self.per_item}, "
+                f"metadata of {self.map_chars} characters, {self.dedupe_entries} remembered"
             ),
         ]
         lines += [
@@ -157,6 +166,7 @@ class Plan:
         return "\n".join(lines)
 
 
+_REPEATED = 0.05
 _DELIVERIES = (1, 1, 1, 1, 1, 1, 1, 2, 2, 3)
 _UNUSUAL = (
     (Kind.SKIP, 0.09),
@@ -186,6 +196,8 @@ def make(seed: int) -> Plan:
         commit_interval_seconds=random.choice((0.5, 1.0, 3.0)),
         budget_seconds=random.choice((90.0, 200.0)),
         per_item=per_item,
+        map_chars=random.choice((MAX_CHARS, MAX_CHARS, MAX_CHARS, 20)),
+        dedupe_entries=random.choice((0, 0, 0, 8, 1000)),
         lane_policy=random.choice((LanePolicy.BLOCK, LanePolicy.BLOCK, *LanePolicy)),
         # Where a request is answered as a whole, what is stuck would take along whatever travels with it.
         records=_records(random, partitions, span, stuck=2 if max_events == 1 or per_item else 0),
@@ -199,7 +211,7 @@ def _records(random: Random, partitions: int, span: float, *, stuck: int) -> tup
     stuck_at = {random.randrange(count) for _ in range(random.randint(0, stuck))}
     times = sorted(float(int(random.random() * span)) for _ in range(count))
     gappy = random.choice((0.0, 0.02, 0.3))
-    records = []
+    records: list[RecordPlan] = []
     for i, at in enumerate(times):
         deliveries = tuple(_delivery(random, lanes) for _ in range(random.choice(_DELIVERIES)))
         if i in stuck_at:
@@ -210,9 +222,13 @@ def _records(random: Random, partitions: int, span: float, *, stuck: int) -> tup
         if any(kind is Kind.UNDECODABLE for kind, _ in deliveries):
             deliveries = ((Kind.UNDECODABLE, ""),)
         gap = random.choice((1, 1, 2, 50)) if random.random() < gappy else 0
-        records.append(
-            RecordPlan(random.randrange(partitions), at, gap, random.randint(50, LARGEST_RECORD), deliveries)
-        )
+        partition, message = random.randrange(partitions), i
+        if i and random.random() < _REPEATED:
+            # A producer's repeat: the same event once more.
+            earlier = records[random.randrange(max(0, i - 40), i)]
+            partition, message, deliveries = earlier.partition, earlier.message, earlier.deliveries
+        size = random.randint(50, LARGEST_RECORD)
+        records.append(RecordPlan(partition, at, gap, size, deliveries, message))
     return tuple(records)
 
 

@@ -13,7 +13,7 @@ What is checked
     rate        requests of all members together: rate + burst at most, over any second
     asked       a Retry-After closes the gate; concurrency stays below the share; a permit that is free is used
     letters     what is dead-lettered, why, and not before its budget is spent; nor later
-    memory      records held; metadata's length; at rest nothing is left
+    memory      no partition beyond its share of the budget, but for one fetch; metadata's length; at rest nothing is left
     balance     planned = ended + in progress, after each turn but a timer's
     rest        it all comes to an end
 """
@@ -21,21 +21,21 @@ What is checked
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from consumer.delivery.gate import Held
 from consumer.delivery.messages import Partition, Position
-from consumer.delivery.offset_map import MAX_CHARS, Restored, decode
+from consumer.delivery.offset_map import Restored, decode
 from consumer.delivery.partition import OVERHEAD_BYTES
 from consumer.delivery.settings import LanePolicy
-from consumer.outcomes import DeliverReason, FailureKind, Stage
+from consumer.outcomes import DeliverReason, FailureKind, Post, Stage
 from tests.simulation.kafka import BATCH
 from tests.simulation.plan import LARGEST_RECORD, Kind, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from consumer.delivery.messages import Answer, DeadLetter
+    from consumer.delivery.messages import Answer, DeadLetter, Record
     from tests.simulation.broker import Log
     from tests.simulation.entries import Delivery, Entry, Lane
     from tests.simulation.replica import Replica
@@ -63,16 +63,20 @@ class Tenure:
     Attributes:
         ends: deliveries that it was told have ended, in order.
         applied: how many of them there were when the last commit that the broker took was made up.
+        left_out: where the last commit that the broker took had no map, though it was needed: its offset.
+        cursor: the offset after the last record polled.
         uncovered: records known to be done that no commit of this tenure covers yet.
         remaining: unended deliveries of the records that it has begun to end.
     """
 
     __slots__ = (
         "applied",
+        "cursor",
         "elapsed",
         "ended",
         "ends",
         "in_flight",
+        "left_out",
         "must_end",
         "offset",
         "open_at_start",
@@ -92,11 +96,18 @@ class Tenure:
         self.ends: list[Delivery] = []
         self.ended: set[Delivery] = set()
         self.applied = 0
+        self.left_out: int | None = None
+        self.cursor = position.offset
         self.uncovered: list[Entry] = []
         self.remaining: dict[Entry, int] = {}
         self.in_flight: set[Delivery] = set()
         self.sent_at: dict[Delivery, float] = {}
         self.must_end: set[Delivery] = set()
+
+    def took(self, ends: int, left_out: int | None) -> None:
+        """The broker took a commit that was made up when there were this many ends."""
+        if ends >= self.applied:
+            self.applied, self.left_out = ends, left_out
 
     def covers(self, offset: int) -> bool:
         """Whether it was told at its start that this offset is done."""
@@ -182,6 +193,8 @@ class Promise:
             tenure.in_flight.discard(delivery)
             alive = tenure is replica.tenures.get(delivery.entry.partition)
             if 200 <= status < 300:
+                if alive:
+                    self._remember(replica, delivery)
                 self.ended(replica, delivery, tenure)
                 replica.delivered_at = now if alive else replica.delivered_at
             elif alive and answer.statuses is None:
@@ -256,17 +269,21 @@ class Promise:
 
     # ---- commits
 
-    def commits(self, replica: Replica, positions: Mapping[Partition, Position], now: float) -> None:
-        """A machine makes up a commit."""
+    def commits(
+        self, replica: Replica, positions: Mapping[Partition, Position], now: float
+    ) -> dict[Partition, int | None]:
+        """A machine makes up a commit: where it leaves out the map of what is done above its offset, that offset."""
+        left_out: dict[Partition, int | None] = {}
         for partition, position in positions.items():
             tenure = replica.tenures.get(partition)
             if tenure is None:
                 raise Violation("fenced", f"{replica.name} commits {partition.number}, which it was told to give up")
             self._passes(partition, position)
-            self._whole(replica, tenure, position, now)
+            left_out[partition] = position.offset if self._whole(replica, tenure, position, now) else None
+        return left_out
 
     def _passes(self, partition: Partition, position: Position) -> None:
-        if len(position.metadata) > MAX_CHARS:
+        if len(position.metadata) > self._plan.map_chars:
             raise Violation("memory", f"{len(position.metadata)} characters of metadata")
         log = self._logs[partition]
         at, end = self._checked[partition], log.index(position.offset)
@@ -286,18 +303,24 @@ class Promise:
             kinds = ", ".join(d.kind for d in entry.deliveries if not d.ended)
             raise Violation("passed", f"{entry} is passed by {position} with deliveries that have not ended: {kinds}")
 
-    def _whole(self, replica: Replica, tenure: Tenure, position: Position, now: float) -> None:
+    def _whole(self, replica: Replica, tenure: Tenure, position: Position, now: float) -> bool:
+        """Whether the map is left out, which must not be for less than its limit."""
         restored = decode(position.offset, position.metadata)
         runs = restored.runs
         if position.offset < tenure.offset:
             raise Violation("whole", f"{tenure.partition.number} goes back from {tenure.offset} to {position.offset}")
         uncovered = [e for e in tenure.uncovered if e.offset >= position.offset]
         missing = [e for e in uncovered if not any(first <= e.offset < end for first, end in runs)]
-        # Where the map was left out it must have been too large: never below some hundreds of runs.
-        if missing and (runs or len(missing) < 500):
-            raise Violation("whole", f"{missing[0]} is done and not in the commit {position} with runs {runs}")
+        before = [run for run in tenure.restored.runs if run[1] > max(position.offset, tenure.cursor)]
+        left_out = not runs and bool(missing or before)
+        # A run takes four bytes at most, and each has a record of its own or was restored.
+        fit = ((self._plan.map_chars - 6) * 3 // 4 - 6) // 4
+        if (missing and runs) or (left_out and len(missing) + len(tenure.restored.runs) < fit):
+            raise Violation("whole", f"{missing or before} is done and not in the commit {position} with runs {runs}")
+        self.figures["maps left out"] += left_out
         tenure.uncovered = uncovered
         self._elapsed(replica, tenure, position.offset, restored.elapsed_seconds, now)
+        return left_out
 
     def _elapsed(self, replica: Replica, tenure: Tenure, offset: int, elapsed: int, now: float) -> None:
         log = self._logs[tenure.partition]
@@ -329,12 +352,42 @@ class Promise:
         unfinished = {entry for entry, left in tenure.remaining.items() if left}
         unfinished.update(d.entry for d in tenure.ends[tenure.applied :])
         allowance["siblings"] += sum(d.entry in unfinished for d in tenure.ends[: tenure.applied])
+        if tenure.left_out is not None:
+            self.forgotten(tenure.partition, tenure.left_out, "map left out")
 
     def forgotten(self, partition: Partition, offset: int, why: str) -> None:
         """What is known to be done from an offset on is thrown away: all that was accepted there may be repeated."""
         log = self._logs[partition]
         for entry in log.entries[log.index(offset) :]:
             self.allowance[why] += sum(d.accepted > 0 for d in entry.deliveries)
+
+    def recreated(self, partition: Partition) -> None:
+        """A log begins anew: none of its records was looked at."""
+        self._checked[partition] = 0
+
+    # ---- repeats
+
+    def polled(self, replica: Replica, records: Sequence[Record]) -> None:
+        """A machine is about to take records in: what it remembers ends there, as a skip."""
+        for record in records:
+            tenure = replica.tenures.get(record.partition)
+            if tenure is None or record.offset < tenure.cursor:
+                continue
+            tenure.cursor = record.offset + 1
+            if replica.remembered and not tenure.covers(record.offset):
+                entry = cast("Entry", record.source)
+                for delivery, plan in zip(entry.deliveries, record.planned, strict=True):
+                    if isinstance(plan, Post) and (plan.mapping, plan.message_id) in replica.remembered:
+                        self.figures["repeats skipped"] += 1
+                        self.ended(replica, delivery, tenure)
+
+    def _remember(self, replica: Replica, delivery: Delivery) -> None:
+        plan = delivery.entry.record.planned[delivery.entry.deliveries.index(delivery)]
+        assert isinstance(plan, Post)
+        if self._plan.dedupe_entries and plan.message_id:
+            replica.remembered[plan.mapping, plan.message_id] = None
+            if len(replica.remembered) > self._plan.dedupe_entries:
+                del replica.remembered[next(iter(replica.remembered))]
 
     # ---- turns
 
@@ -355,15 +408,16 @@ class Promise:
             planned, ended = dict(stats.planned), dict(stats.ended)
             raise Violation("balance", f"planned {planned}, ended {ended}, in progress {in_progress}")
 
-    def held(self, replica: Replica) -> None:
-        """A machine has taken records in: what it holds now."""
-        states = replica.machine._partitions.values()
-        held = sum(state.buffered_bytes for state in states)
-        # A partition keeps what it took in while its share of the budget was larger: the shares' harmonic sum. Each may
-        # have been just below its share when its last fetch came.
-        budget = self._plan.buffer_bytes * sum(1.0 / n for n in range(1, len(self._logs) + 1))
-        if held > budget + len(states) * BATCH * (LARGEST_RECORD + OVERHEAD_BYTES):
-            raise Violation("memory", f"{held} bytes are held by {replica.name}")
+    def held(self, replica: Replica, records: Sequence[Record]) -> None:
+        """A machine has taken records in: none beyond their partition's share of the memory, but for this fetch."""
+        states = replica.machine._partitions
+        # The fetch may be older than the assignment of others.
+        share = self._plan.buffer_bytes / max(1, min(len(states), replica.partitions_before))
+        replica.partitions_before = len(states)
+        for partition in {record.partition for record in records} & states.keys():
+            held = states[partition].buffered_bytes
+            if held > share + BATCH * (LARGEST_RECORD + OVERHEAD_BYTES):
+                raise Violation("memory", f"{held} bytes of {partition.number} are held by {replica.name}")
 
     # ---- the end
 

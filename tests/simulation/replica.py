@@ -54,6 +54,8 @@ class Replica:
         in_flight: requests without an answer.
         share: of rate and concurrency, as the machine was told.
         closed_until: a Retry-After's end.
+        partitions_before: how many it had when it last took records in.
+        remembered: what it is to remember of deliveries with a 2xx, oldest first.
         crash_after: dies after this many more actions.
     """
 
@@ -71,6 +73,8 @@ class Replica:
         self.share = 1.0
         self.closed_until = 0.0
         self.delivered_at = float("-inf")
+        self.partitions_before = 1
+        self.remembered: dict[tuple[str, str], None] = {}
         self.dead = False
         self.crash_after: int | None = None
         self.frozen_until = 0.0
@@ -183,9 +187,11 @@ class Replica:
             case Revoking(partitions, seconds):
                 event = Revoking(partitions, self._mine + seconds)
                 self._reply_number = reply_number
+            case Polled(records):
+                self._world.promise.polled(self, records)
         self.turn(event)
         if type(event) is Polled and not self.dead:
-            self._world.promise.held(self)
+            self._world.promise.held(self, event.records)
             self.kafka.took()
 
     def _tick(self, number: int) -> None:
@@ -264,26 +270,26 @@ class Replica:
 
     def _commit(self, action: Commit) -> None:
         promise = self._world.promise
-        promise.commits(self, action.positions, self._clock.now)
+        left_out = promise.commits(self, action.positions, self._clock.now)
         made_up = {p: (self.tenures[p], len(self.tenures[p].ends)) for p in action.positions}
 
         def done(event: Committed, applied: bool) -> None:
             if applied:
                 for partition in event.positions:
                     tenure, ends = made_up[partition]
-                    tenure.applied = max(tenure.applied, ends)
+                    tenure.took(ends, left_out.get(partition))
             if not self.dead:
                 self._tell(event)
 
         self.kafka.commit(action.positions, self._epoch, done)
 
     def _release(self, action: Release) -> None:
-        self._world.promise.commits(self, action.positions, self._clock.now)
+        left_out = self._world.promise.commits(self, action.positions, self._clock.now)
         applied = self.kafka.release(action.positions, self._reply_number)
         for partition in action.positions:
             tenure = self.tenures[partition]
             if applied:
-                tenure.applied = len(tenure.ends)
+                tenure.took(len(tenure.ends), left_out.get(partition))
         self._hand_over(list(action.positions))
 
     def _set_timer(self, action: Timer) -> None:

@@ -34,6 +34,8 @@ def test_no_history_breaks_the_promise():
     # What never happened was not tested.
     assert [kind for kind in FaultKind if not coverage[kind]] == []
     assert coverage["duplicates prevented by the map"] > 0
+    assert coverage["maps left out"] > 0
+    assert coverage["repeats skipped"] > 0
     assert coverage["dead letters retry_budget_spent"] > 0
     for reason in ("webhook_refused", "dead_letter_ratio", "dead_letter_unavailable"):
         assert coverage[f"halt {reason}"] > 0, reason

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from consumer.delivery.ledger import ADMIT_CHARS, Ledger
+from consumer.delivery.ledger import ADMIT_SHARE, Ledger
 from consumer.delivery.offset_map import MAX_CHARS, Restored, decode
 
 
@@ -133,7 +133,7 @@ def test_scattered_holes_stop_admission_before_the_map_is_full():
         offset += 70
     text, whole = ledger.metadata()
     assert whole
-    assert ADMIT_CHARS - 10 < len(text) < MAX_CHARS
+    assert ADMIT_SHARE * MAX_CHARS - 10 < len(text) < MAX_CHARS
 
 
 def test_a_map_that_does_not_fit_is_left_out_and_said_so():
@@ -196,3 +196,16 @@ def test_what_the_restored_map_has_as_done_is_no_hole_when_it_is_compacted_away(
     assert ledger.poll(30)
     assert ledger.base == 30
     assert ledger.restored_holes_closed == 4, "13 and 14 too; above the map nothing was known"
+
+
+def test_what_lies_within_a_restored_map_is_taken_in_however_large_that_is():
+    """Written with the last characters of its limit, it would leave its partition paused for ever."""
+    runs = tuple((n, n + 1) for n in range(1, 40_000, 20))
+    ledger = Ledger(0, Restored(runs))
+    assert len(ledger.metadata()[0]) < MAX_CHARS or not ledger.metadata()[1]
+    assert ledger.admits()
+    for offset in range(39_981):
+        ledger.poll(offset)
+        assert ledger.admits()
+    ledger.poll(39_981)
+    assert not ledger.admits(), "beyond it, it is too large as it is"
