@@ -45,6 +45,7 @@ bench: $(VENV)/.dev-installed ## what the measured claims are measured with; alo
 
 docs: $(VENV)/.dev-installed ## the reference pages and JSON Schemas again, from the code
 	@$(PYTHON_IN_VENV) docs/generate.py $(ARGS)
+	@$(PYTHON_IN_VENV) deploy/render.py $(ARGS)
 
 lint: $(VENV)/.dev-installed ## ruff: rules and format
 	@$(PYTHON_IN_VENV) -m ruff check

@@ -247,7 +247,7 @@ class Delivery(Section):
     lane: Lane = Field(default_factory=Lane)
     dedupe: Dedupe = Field(default_factory=Dedupe)
     drain_timeout_seconds: Number = Field(default=20, ge=0, le=600)
-    """How long a stop or a rebalance waits for POSTs under way. Keep terminationGracePeriodSeconds 10 above it."""
+    """How long a stop or a rebalance waits for POSTs under way. Keep terminationGracePeriodSeconds 25 above it."""
 
 
 class DeadLetter(Section):
