@@ -9,7 +9,7 @@ PIP_INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-ch
 # Hashes for all, and wheels only: building from source would fetch build requirements that no lock file names.
 FROM_LOCK := --require-hashes --only-binary :all:
 
-.PHONY: help demo test test-all simulate crash outage replicas faults bench docs lint format types build lock clean distclean
+.PHONY: help demo test test-all simulate crash outage replicas faults bench alerts docs lint format types build lock clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
@@ -43,8 +43,12 @@ faults: $(VENV)/.dev-installed ## brokers, dead-letter topic, webhook and clock 
 bench: $(VENV)/.dev-installed ## what the measured claims are measured with; alone it lists them; ARGS="pipeline --all"
 	@$(PYTHON_IN_VENV) benchmarks/run.py $(ARGS)
 
-docs: $(VENV)/.dev-installed ## the reference pages and JSON Schemas again, from the code
+alerts: $(VENV)/.dev-installed ## every alert and panel: the service in each state, a real Prometheus; needs Debian's prometheus
+	@$(PYTHON_IN_VENV) -m pytest --slow tests/deploy_metrics $(ARGS)
+
+docs: $(VENV)/.dev-installed ## reference pages, JSON Schemas and dashboard again, from the code
 	@$(PYTHON_IN_VENV) docs/generate.py $(ARGS)
+	@$(PYTHON_IN_VENV) deploy/grafana/dashboard.py $(ARGS)
 	@$(PYTHON_IN_VENV) deploy/render.py $(ARGS)
 
 lint: $(VENV)/.dev-installed ## ruff: rules and format

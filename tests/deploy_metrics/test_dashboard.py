@@ -14,6 +14,7 @@ from consumer.ops.catalogue import CATALOGUE, PREFIX
 from tests.deploy_metrics.shipped import (
     DASHBOARD,
     ROOT,
+    RUNBOOK,
     dashboard,
     known_metrics,
     metrics_in,
@@ -83,6 +84,13 @@ def test_what_a_panel_names_of_the_docs_is_there():
     named = re.findall(r"docs/[\w/-]+\.md", DASHBOARD.read_text(encoding="utf-8"))
     assert len(named) > 5
     assert [path for path in named if not (ROOT / path).is_file()] == []
+
+
+def test_panels_that_the_runbook_names_are_there():
+    pages = [path.read_text(encoding="utf-8") for path in sorted(RUNBOOK.glob("*.md"))]
+    named = [title for page in pages for title in re.findall(r"dashboard's\s+\*([^*]+)\*", page)]
+    assert len(named) >= 3
+    assert set(named) <= {panel["title"] for panel in panels(DOCUMENT)}
 
 
 def test_the_picture_is_of_this_dashboard_and_light():
