@@ -64,8 +64,13 @@ class SchemaLoader:
         return True
 
     def close(self) -> None:
-        """End; a request under way is not waited for."""
+        """End, after what has been asked for; a request under way is not waited for."""
         self._wanted.put(None)
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait for the thread's end after `close`; whether it has ended."""
+        self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         with asyncio.Runner() as runner:
