@@ -63,6 +63,7 @@ class Tenure:
     Attributes:
         ends: deliveries that it was told have ended, in order.
         applied: how many of them there were when the last commit that the broker took was made up.
+        over: it was handed over; a commit may still be on its way.
         left_out: where the last commit that the broker took had no map, though it was needed: its offset.
         cursor: the offset after the last record polled.
         uncovered: records known to be done that no commit of this tenure covers yet.
@@ -80,6 +81,7 @@ class Tenure:
         "must_end",
         "offset",
         "open_at_start",
+        "over",
         "partition",
         "remaining",
         "restored",
@@ -97,17 +99,13 @@ class Tenure:
         self.ended: set[Delivery] = set()
         self.applied = 0
         self.left_out: int | None = None
+        self.over = False
         self.cursor = position.offset
         self.uncovered: list[Entry] = []
         self.remaining: dict[Entry, int] = {}
         self.in_flight: set[Delivery] = set()
         self.sent_at: dict[Delivery, float] = {}
         self.must_end: set[Delivery] = set()
-
-    def took(self, ends: int, left_out: int | None) -> None:
-        """The broker took a commit that was made up when there were this many ends."""
-        if ends >= self.applied:
-            self.applied, self.left_out = ends, left_out
 
     def covers(self, offset: int) -> bool:
         """Whether it was told at its start that this offset is done."""
@@ -311,7 +309,7 @@ class Promise:
             raise Violation("whole", f"{tenure.partition.number} goes back from {tenure.offset} to {position.offset}")
         uncovered = [e for e in tenure.uncovered if e.offset >= position.offset]
         missing = [e for e in uncovered if not any(first <= e.offset < end for first, end in runs)]
-        before = [run for run in tenure.restored.runs if run[1] > max(position.offset, tenure.cursor)]
+        before = [run for run in tenure.restored.runs if run[1] > position.offset]
         left_out = not runs and bool(missing or before)
         # A run takes four bytes at most, and each has a record of its own or was restored.
         fit = ((self._plan.map_chars - 6) * 3 // 4 - 6) // 4
@@ -341,10 +339,19 @@ class Promise:
             if elapsed < spent - 1.5:
                 raise Violation("letters", f"{elapsed} s are said to be spent on {entry}: it was {spent:.1f}")
 
+    def took(self, tenure: Tenure, ends: int, left_out: int | None) -> None:
+        """The broker has taken a commit that was made up when there were this many ends."""
+        if ends < tenure.applied:
+            return
+        tenure.applied, tenure.left_out = ends, left_out
+        if tenure.over and left_out is not None:
+            self.forgotten(tenure.partition, left_out, "map left out")
+
     # ---- hand-overs
 
     def handed_over(self, tenure: Tenure) -> None:
         """A tenure is over, by whatever end: this much of it may be repeated."""
+        tenure.over = True
         allowance = self.allowance
         allowance["in flight"] += len(tenure.in_flight)
         allowance["since the last commit"] += len(tenure.ends) - tenure.applied

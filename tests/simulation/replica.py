@@ -277,7 +277,7 @@ class Replica:
             if applied:
                 for partition in event.positions:
                     tenure, ends = made_up[partition]
-                    tenure.took(ends, left_out.get(partition))
+                    promise.took(tenure, ends, left_out.get(partition))
             if not self.dead:
                 self._tell(event)
 
@@ -287,9 +287,9 @@ class Replica:
         left_out = self._world.promise.commits(self, action.positions, self._clock.now)
         applied = self.kafka.release(action.positions, self._reply_number)
         for partition in action.positions:
-            tenure = self.tenures[partition]
             if applied:
-                tenure.took(len(tenure.ends), left_out.get(partition))
+                tenure = self.tenures[partition]
+                self._world.promise.took(tenure, len(tenure.ends), left_out.get(partition))
         self._hand_over(list(action.positions))
 
     def _set_timer(self, action: Timer) -> None:
