@@ -219,7 +219,8 @@ class Promise:
             self.accepted_again += 1
         if not told:
             self.allowance["ambiguous"] += 1
-        elif replica.kafka.zombie:
+        elif replica.kafka.zombie or delivery.entry.partition not in replica.kafka.held:
+            # Expelled, or its loop stood still through the revocation, and it has not learned of it yet.
             self.allowance["zombie"] += 1
 
     def ended(self, replica: Replica, delivery: Delivery, tenure: Tenure) -> None:
