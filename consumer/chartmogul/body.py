@@ -24,7 +24,7 @@ def encode(payload: dict[str, Any]) -> bytes:
     """
     if PASSED_THROUGH not in payload:
         try:
-            # A copy: orjson's own bytes keep the four kilobytes that they were written in, for as long as an event waits.
+            # A copy: orjson's own bytes keep the four kilobytes they were written in, for as long as an event waits.
             return b"%b" % orjson.dumps(payload)
         except orjson.JSONEncodeError:
             pass  # surrogates, or an integer past 64 bits

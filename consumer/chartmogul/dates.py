@@ -21,6 +21,10 @@ _INSTANT = re.compile(
     r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
     r"(?:\.[0-9]++)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])",
 )
+plain_instant = re.compile(
+    r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z"
+).fullmatch
+"""Instants as Segment's libraries write them: most of what `is_date` takes, and nothing that it does not."""
 _NUMBER = re.compile(r"-?[0-9]++(?:\.[0-9]++)?(?:e[+-][0-9]++)?")
 _LONGEST_TEXT = 256
 """Longer texts are no dates here. V8 has no bound: it looks for a number behind any amount of other text."""

@@ -46,6 +46,16 @@ _REFERENCE = re.compile(_run(":@/" + '"') + _tail('"'))
 _URI_WITH_LITERAL = _with_literal(_SCHEME, "")
 _REFERENCE_WITH_LITERAL = _with_literal(f"(?:{_SCHEME})?", '"')
 
+_PLAIN_ATOM = "[A-Za-z0-9_+-]++"
+_PLAIN_LABEL = "[A-Za-z0-9]++"
+
+plain_email = re.compile(
+    rf"{_PLAIN_ATOM}(?:\.{_PLAIN_ATOM})*@{_PLAIN_LABEL}(?:[.-]{_PLAIN_LABEL})*\.{_PLAIN_LABEL}"
+).fullmatch
+plain_uri = re.compile(rf"{_SCHEME}[{_CHARS}:@/]++").fullmatch
+plain_reference = re.compile(rf"[{_CHARS}:@/]++").fullmatch
+"""Most of what `is_email`, `is_uri` and `is_uri_reference` take, and nothing that they do not, in half their time."""
+
 _FUTURE = re.compile(rf"[Vv][0-9A-Fa-f]++\.[{_CHARS}:]++")
 _GROUP = re.compile("[0-9A-Fa-f]{1,4}")
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)(?:\.|\Z)){4}")

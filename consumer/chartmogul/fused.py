@@ -16,17 +16,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from consumer.chartmogul.dates import is_date
+from consumer.chartmogul.dates import is_date, plain_instant
 from consumer.chartmogul.fields import (
     FORMATS,
     MAX_SAFE,
     PASSED_THROUGH,
     Field,
     FieldType,
+    Format,
     Refused,
     coerce,
     shape_object,
 )
+from consumer.chartmogul.formats import plain_email, plain_reference, plain_uri
 from consumer.errors import MappingError
 from consumer.segment.js import UNDEFINED
 from consumer.segment.mapping import compile_value, path_keys
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _LITERALS: Final = (str, int, float, bool, type(None))
+_PLAIN: Final = {Format.EMAIL: plain_email, Format.URI: plain_uri, Format.URI_REFERENCE: plain_reference}
 _RESERVED_PREFIXES: Final = ("@", "__segment_internal_", "__proto__")
 
 
@@ -72,7 +75,6 @@ class _Generator:
             "EMPTY": {},
             "UNDEFINED": UNDEFINED,
             "MappingError": MappingError,
-            "is_date": is_date,
         }
         self._objects: dict[tuple[str, ...], str] = {(): "event"}
 
@@ -129,9 +131,9 @@ class _Generator:
         self._fetch(node)
         store = f"{target}[{field.name!r}] = value"
         matches = self._matcher(field)
-        lines = [f"if not {matches}(value):", "    return None", store] if matches else [store]
+        lines = [f"if not ({matches}):", "    return None", store] if matches else [store]
         give_up = ["    return None"]
-        self._add("if type(value) is str:")
+        self._add("if value.__class__ is str:")
         if keep_empty:
             self._add(*(f"    {line}" for line in lines))
         else:
@@ -141,7 +143,7 @@ class _Generator:
         if field.format is None:
             number = "value" if field.type is FieldType.DATETIME else "str(value)"
             self._add(
-                f"elif type(value) is int and {-MAX_SAFE} <= value <= {MAX_SAFE}:",
+                f"elif value.__class__ is int and {-MAX_SAFE} <= value <= {MAX_SAFE}:",
                 f"    {target}[{field.name!r}] = {number}",
             )
         if field.required:
@@ -160,9 +162,15 @@ class _Generator:
         return True
 
     def _matcher(self, field: Field) -> str | None:
+        """Whether a text is what the field takes: the usual kind by one regular expression, else by all the rules."""
+        tests: tuple[Callable[[str], object], ...]
         if field.type is FieldType.DATETIME:
-            return "is_date"
-        return self._bind(FORMATS[field.format][0]) if field.format is not None else None
+            tests = (plain_instant, is_date)
+        elif field.format is not None:
+            tests = (_PLAIN[field.format], FORMATS[field.format][0])
+        else:
+            return None
+        return " or ".join(f"{self._bind(test)}(value)" for test in tests)
 
     def _fetch(self, node: Any) -> None:
         """``value = ...`` for a node that is no literal."""
@@ -179,7 +187,7 @@ class _Generator:
             name = f"o{len(self._objects)}"
             self._add(
                 f"{name} = {above}.get({keys[-1]!r})",
-                f"if type({name}) is not dict:",
+                f"if {name}.__class__ is not dict:",
                 f"    if {name} is not None:",
                 "        return None",
                 f"    {name} = EMPTY",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.chartmogul.dates import is_date
+from consumer.chartmogul.dates import is_date, plain_instant
 from consumer.segment.js_date import is_engine_date
 
 TAKEN = [
@@ -128,3 +128,16 @@ def test_no_text_is_slow(text):
     started = time.process_time()
     is_date(text)
     assert time.process_time() - started < 0.2
+
+
+_AT_THE_EDGES = [(0, 9999), (0, 13), (0, 32), (0, 25), (0, 61), (0, 61), (0, 999)]
+
+
+@given(st.tuples(*(st.integers(low, high) for low, high in _AT_THE_EDGES)))
+def test_what_is_plain_is_taken(numbers):
+    text = "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z".format(*numbers)
+    assert is_date(text) or not plain_instant(text)
+
+
+def test_the_usual_is_plain():
+    assert plain_instant("2024-03-05T10:11:12.345Z")

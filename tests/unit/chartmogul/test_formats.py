@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.chartmogul.formats import is_email, is_uri, is_uri_reference
+from consumer.chartmogul.formats import (
+    is_email,
+    is_uri,
+    is_uri_reference,
+    plain_email,
+    plain_reference,
+    plain_uri,
+)
+from tests.conformance.cases import EMAIL_PIECES
 
 
 @pytest.mark.parametrize(
@@ -126,6 +134,18 @@ def test_agrees_with_the_grammar(text):
     assert is_uri_reference(text) == bool(_REFERENCE.fullmatch(text))
 
 
+@given(st.lists(st.sampled_from((*_PIECES, *EMAIL_PIECES)), max_size=9).map("".join) | st.emails())
+def test_what_is_plain_is_taken(text):
+    for plain, check in ((plain_email, is_email), (plain_uri, is_uri), (plain_reference, is_uri_reference)):
+        assert check(text) or not plain(text)
+
+
+def test_the_usual_is_plain():
+    assert plain_email("ada.lovelace+x@mail.analytical-engines.co.uk")
+    assert plain_uri("https://linkedin.com/in/ada")
+    assert plain_reference("www.example.com/a,b")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -144,6 +164,6 @@ def test_agrees_with_the_grammar(text):
 )
 def test_no_text_is_slow(text):
     started = time.process_time()
-    for check in (is_email, is_uri, is_uri_reference):
+    for check in (is_email, is_uri, is_uri_reference, plain_email, plain_uri, plain_reference):
         check(text)
     assert time.process_time() - started < 0.2
