@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from consumer.kafka.dead_letter_headers import (
     without_value,
 )
 from consumer.outcomes import DecodeReason, DeliverReason, RejectReason, Stage
+from consumer.resources import resource
 
 
 def context(**more: Any) -> DeadLetterContext:
@@ -116,3 +119,32 @@ def test_a_value_left_behind_is_described():
         ("dlq_value_size", b"3"),
         ("dlq_value_sha256", b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
     ]
+
+
+FORM = orjson.loads(resource("json/dead-letter-headers.schema.json").read_bytes())
+
+
+def said(everything: DeadLetterContext, value: bytes | None = None) -> dict[str, str]:
+    headers = build_headers((), everything)
+    return {name: (held or b"").decode() for name, held in (without_value(headers, value) if value else headers)}
+
+
+FULL = said(
+    context(mapping="m", status=422, response="{}", attempts=3, first_at_ms=1, record_at_ms=2), b"a value too large"
+)
+
+
+def test_the_schema_knows_every_header_and_what_is_always_there():
+    assert set(FORM["properties"]) == set(FULL)
+    assert set(FORM["required"]) == set(said(context(detail="")))
+    assert FORM["properties"]["dlq_stage"]["enum"] == [stage.value for stage in Stage]
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_the_schema_takes_what_is_written(name):
+    rule = FORM["properties"][name]
+    rule = FORM["$defs"][rule["$ref"].rpartition("/")[2]] if "$ref" in rule else rule
+    value = FULL[name]
+    assert re.search(rule.get("pattern", ""), value)
+    assert value in rule.get("enum", [rule.get("const", value)])
+    assert "pattern" not in rule or not re.search(rule["pattern"], "no, not this"), "a pattern refuses something"
