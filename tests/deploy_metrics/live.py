@@ -104,7 +104,11 @@ class Prometheus:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        wait_for(self._ready, "Prometheus starts")
+        try:
+            wait_for(self._ready, "Prometheus starts")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import shutil
+import signal
 import subprocess
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -51,7 +53,16 @@ class Browser:
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
+        try:
+            await self._connect()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    async def _connect(self) -> None:
         address = self._folder / "DevToolsActivePort"
         async with asyncio.timeout(_SECONDS):
             while not (address.exists() and address.read_text().count("\n")):
@@ -65,13 +76,15 @@ class Browser:
         self._reader = asyncio.create_task(self._read())
         for domain in ("Page", "Network", "Runtime", "Log"):
             await self.tell(f"{domain}.enable")
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         self._reader.cancel()
         await self._socket.close()
         await self._session.close()
-        self._process.kill()
+        self._end()
+
+    def _end(self) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)  # it is many processes
         self._process.wait()
 
     async def _read(self) -> None:
