@@ -91,25 +91,28 @@ class Dispatcher:
         self._parks += 1
         heappush(self._parked, (at, self._parks, request))
 
-    def answered(self, answer: Answer) -> tuple[Request, list[int]]:
+    def answered(self, answer: Answer) -> tuple[Request, Sequence[int]]:
         """Take the request that this answers out of those under way.
 
         Returns:
-            The request, without the deliveries of partitions given up, and the status of each that is left in it.
+            The request, without the deliveries of partitions given up, and the status of each that is left in it,
+            where the answer has one for each.
         """
         request = self._in_flight.pop(answer.send.ident)
-        statuses = answer.statuses if answer.statuses is not None else [answer.status] * len(request.deliveries)
-        live, live_statuses = [], []
-        for delivery, status in zip(request.deliveries, statuses, strict=True):
+        deliveries, statuses = request.deliveries, answer.statuses or ()
+        given_up = 0
+        for delivery in deliveries:
             owner = delivery.of.owner
             if owner.alive:
                 owner.in_flight -= 1
-                live.append(delivery)
-                live_statuses.append(status)
             else:
-                self._stats.stale += 1
-        request.deliveries = live
-        return request, live_statuses
+                given_up += 1
+        if given_up:
+            self._stats.stale += given_up
+            request.deliveries = [d for d in deliveries if d.of.owner.alive]
+            if statuses:
+                statuses = [s for d, s in zip(deliveries, statuses, strict=True) if d.of.owner.alive]
+        return request, statuses
 
     def forget_given_up(self) -> None:
         """Drop what was not sent of partitions that are no longer ours."""
@@ -126,10 +129,13 @@ class Dispatcher:
         while parked and parked[0][0] <= now:
             self._due.append(heappop(parked)[2])
         self.wake_at = parked[0][0] if parked else NEVER
-        while self._due or self._ready:
-            full_at = self._full_at(now)
-            held, at = gate.blocker() if full_at <= now else (None, full_at)
-            if held is not None or full_at > now:
+        due, ready, lingers = self._due, self._ready, self._settings.linger_seconds > 0.0
+        while due or ready:
+            if lingers and (full_at := self._full_at(now)) > now:
+                self.wake_at = min(self.wake_at, full_at)
+                break
+            held, at = gate.blocker()
+            if held is not None:
                 self.wake_at = min(self.wake_at, at)
                 gate.hold(held)
                 return
@@ -141,7 +147,7 @@ class Dispatcher:
     def _full_at(self, now: float) -> float:
         """When the next request is complete: now, or at the end of its linger."""
         settings = self._settings
-        if self._due or not settings.linger_seconds or len(self._ready) >= settings.max_events:
+        if self._due or len(self._ready) >= settings.max_events:
             return now
         return self._ready_since + settings.linger_seconds
 
@@ -152,6 +158,12 @@ class Dispatcher:
             if request.deliveries:
                 return request
         settings, ready = self._settings, self._ready
+        if settings.max_events == 1:
+            while ready:
+                delivery = ready.pop()
+                if delivery.sends:
+                    return Request([delivery])
+            return None
         chosen: list[Delivery] = []
         size = 0
         while ready and len(chosen) < settings.max_events:

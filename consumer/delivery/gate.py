@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _HALT_AFTER = 3
 _PROBE_FIRST_SECONDS = 5.0
 _PROBE_CAP_SECONDS = 60.0
-_BREAKER_WINDOW_SECONDS = 30.0
+_BREAKER_SLOT_SECONDS = 5.0
 _BREAKER_SLOTS = 6
 _BREAKER_MIN_ATTEMPTS = 10
 _BREAKER_SHARE = 0.5
@@ -102,8 +102,8 @@ class Gate:
         self._breaker_open = False
         self._breaker_until = now
         self._breaker_pause = _BREAKER_FIRST_SECONDS
-        self._slots = [(0, 0)] * _BREAKER_SLOTS
-        self._slot = int(now // (_BREAKER_WINDOW_SECONDS / _BREAKER_SLOTS))
+        self._slot_attempts, self._slot_failures = [0] * _BREAKER_SLOTS, [0] * _BREAKER_SLOTS
+        self._slot = int(now // _BREAKER_SLOT_SECONDS)
         self._probe: int | None = None
         self._closed_until = now
         self._limit_at = now
@@ -220,6 +220,13 @@ class Gate:
             True where delivery has just halted or just gone on: `halted` changed.
         """
         self.in_flight -= 1
+        if verdict is Verdict.DELIVERED and self._probe is None and not (self.halted or self._breaker_open):
+            # Nearly every answer: it changes no state, and is counted alone.
+            self._attempts += 1
+            self._attempt_seconds += answer.seconds
+            self._refusals = 0
+            self._slot_attempts[self._this_slot()] += 1
+            return False
         probe = answer.send.ident == self._probe
         if probe:
             self._probe = None
@@ -276,24 +283,28 @@ class Gate:
             if not failed and verdict is not Verdict.HALT:
                 self._breaker_open = False
                 self._breaker_pause = _BREAKER_FIRST_SECONDS
-                self._slots = [(0, 0)] * _BREAKER_SLOTS
+                self._slot_attempts, self._slot_failures = [0] * _BREAKER_SLOTS, [0] * _BREAKER_SLOTS
             elif probe:
                 self._breaker_pause = min(self._breaker_pause * 2.0, _BREAKER_CAP_SECONDS)
                 self._breaker_until = self._now + self._breaker_pause
             return
-        slot = int(self._now // (_BREAKER_WINDOW_SECONDS / _BREAKER_SLOTS))
-        if slot != self._slot:
-            for passed in range(self._slot + 1, min(slot, self._slot + _BREAKER_SLOTS) + 1):
-                self._slots[passed % _BREAKER_SLOTS] = (0, 0)
-            self._slot = slot
-        attempts, failures = self._slots[slot % _BREAKER_SLOTS]
-        self._slots[slot % _BREAKER_SLOTS] = (attempts + 1, failures + failed)
+        slot = self._this_slot()
+        self._slot_attempts[slot] += 1
         if failed:
-            attempts = sum(a for a, _ in self._slots)
-            failures = sum(f for _, f in self._slots)
+            self._slot_failures[slot] += 1
+            attempts, failures = sum(self._slot_attempts), sum(self._slot_failures)
             if attempts >= _BREAKER_MIN_ATTEMPTS and failures >= attempts * _BREAKER_SHARE:
                 self._breaker_open = True
                 self._breaker_until = self._now + self._breaker_pause
+
+    def _this_slot(self) -> int:
+        """Where the breaker counts now, of the slots that its window has."""
+        slot = int(self._now // _BREAKER_SLOT_SECONDS)
+        if slot != self._slot:
+            for passed in range(self._slot + 1, min(slot, self._slot + _BREAKER_SLOTS) + 1):
+                self._slot_attempts[passed % _BREAKER_SLOTS] = self._slot_failures[passed % _BREAKER_SLOTS] = 0
+            self._slot = slot
+        return slot % _BREAKER_SLOTS
 
     def _count(self, answer: Answer, verdict: Verdict) -> None:
         self._attempts += 1

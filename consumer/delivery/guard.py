@@ -33,6 +33,8 @@ class DeadLetterGuard:
     def count_many(self, number: int, *, failure: bool = False) -> None:
         """As many have ended the same way."""
         window = self._window
+        if not (failure or self._failures) and len(window) == WINDOW:
+            return  # it is full of the same
         for _ in range(min(number, WINDOW)):
             if len(window) == WINDOW:
                 self._failures -= window[0]

@@ -251,7 +251,8 @@ class Machine:
                 self._dead_letters.guard.count(failure=False)
                 continue
             if opened is None:
-                unended = sum(not isinstance(p, Skip) for p in record.planned)
+                planned = record.planned
+                unended = 1 if len(planned) == 1 else sum(not isinstance(p, Skip) for p in planned)
                 self._admitted += 1
                 opened = state.admit(record, unended, self._now, self._gate.open_seconds, self._admitted)
             state.unended[key] += 1

@@ -90,7 +90,8 @@ class Delivery:
     @property
     def sends(self) -> bool:
         """Whether it may be sent."""
-        return self.of.owner.sends and not self.given_up
+        owner = self.of.owner
+        return owner.alive and owner.deadline is None and not self.given_up
 
 
 class PartitionState:
