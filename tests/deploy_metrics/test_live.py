@@ -68,6 +68,7 @@ def world(tmp_path_factory) -> Iterator[World]:
 
         pool = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
         yield World(prometheus, {name: pool.submit(play, name) for name in SCENARIOS}, time.time())
+        pool.shutdown(cancel_futures=True)  # where only some were asked for
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
