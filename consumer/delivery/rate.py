@@ -23,8 +23,8 @@ NEVER = math.inf
 # Timers fire up to a few milliseconds late. Without catching up, a rate of thousands a second would lose most of it.
 _SLACK_SECONDS = 0.01
 
-# A second, and what rounding may take from it: clocks count from anywhere.
-_SECOND = 1.0 + 1e-6
+# A second, and the few milliseconds by which what is decided now may be sent later than what is decided next.
+_SECOND = 1.005
 
 
 class Rate:

@@ -2,9 +2,10 @@
 
     python tests/crash/replicas.py --rate 150
 
-On real Kafka. Replicas join, leave (SIGTERM) and die (SIGKILL). Reported: the most requests in any second (of three
-kinds: while live members only, right after a death), and the share of the rate used while everybody had work. Exit 0
-only if no second without a zombie exceeded rate + burst, and at least 97 % of the rate was used in the steady phase.
+On real Kafka. Replicas join, leave (SIGTERM) and die (SIGKILL). Reported: the most requests in any second, as the replicas
+sent them (by the machine's one monotonic clock) and as the stand-in has read them, and the share of the rate used while
+everybody had work. Exit 0 only if no second saw more than rate + burst sent, and at least 97 % of the rate was used in
+the steady phase.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from consumer.sandbox.runner import ThreadedSandbox
+from tests.crash.sends import environment, written
 from tests.integration.harness import RunningService, identify, records, settings, wait_for
 from tests.kafka.discover import real_kafka
+
+ROOT = Path(__file__).parents[2]
 
 
 def busiest_second(times: list[float]) -> int:
@@ -60,7 +64,7 @@ def main() -> int:
         def start(name: str) -> RunningService:
             place = folder / name
             place.mkdir()
-            return all_.enter_context(RunningService(config, place))
+            return all_.enter_context(RunningService(config, place, environment(place, ROOT)))
 
         def phase(seconds: float) -> None:
             threading.Event().wait(seconds)
@@ -88,23 +92,23 @@ def main() -> int:
         five.kill()
         phase(options.phase)
         times = sorted(delivery["received_at"] for delivery in sandbox.deliveries())
-    alive = [at for at in times if at < marks["death"]]
+        sent = sorted(at + time.time() - time.monotonic() for place in folder.iterdir() for at in written(place))
     steady = [at for at in times if marks["steady"] <= at < marks["steady_end"]]
     order = [name for name in marks if name != "steady_end"]
     ends = [marks[name] for name in order[1:]] + [float("inf")]
     result = {
+        "rate": options.rate,
         "busiest_second": {
-            name: busiest_second([at for at in times if marks[name] <= at < end])
+            name: [busiest_second([at for at in each if marks[name] <= at < end]) for each in (sent, times)]
             for name, end in zip(order, ends, strict=True)
         },
-        "rate": options.rate,
-        "busiest_second_live": busiest_second(alive),
-        "busiest_second_with_deaths": busiest_second(times),
+        "busiest_second_sent": busiest_second(sent),
+        "busiest_second_read": busiest_second(times),
         "steady_share": round(len(steady) / (options.steady * options.rate), 4),
         "requests": len(times),
     }
     print(json.dumps(result, indent=1))
-    return 0 if result["busiest_second_live"] <= options.rate + 1 and result["steady_share"] >= 0.97 else 1
+    return 0 if result["busiest_second_sent"] <= options.rate + 1 and result["steady_share"] >= 0.97 else 1
 
 
 def _assigned(service: RunningService) -> int:

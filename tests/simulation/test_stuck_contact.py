@@ -97,6 +97,7 @@ class Run:
     def _kill(self) -> None:
         self._life += 1
         self.under_way_at_the_kill, self.since_the_commit = self._under_way, self._since
+        self._since = 0
         self._under_way = 0
         self._clock.after(DOWN_SECONDS, self._start)
 
@@ -111,7 +112,7 @@ class Run:
                     self._timer += 1
                     self._clock.at(at, self._tick, life, self._timer)
                 case Commit(positions):
-                    self._clock.after(0.01, self._commits, life, positions[P])
+                    self._clock.after(0.01, self._commits, life, positions[P], self._since)
                 case DeadLetter():
                     self.letters += 1
         self.most_bytes = max(self.most_bytes, sum(s.buffered_bytes for s in self.machine._partitions.values()))
@@ -133,9 +134,9 @@ class Run:
             self._turn(life, Polled(records))
         self._clock.after(max(0.02, len(records) / POLLED_PER_SECOND), self._poll, life)
 
-    def _commits(self, life: int, position: Position) -> None:
+    def _commits(self, life: int, position: Position, ended: int) -> None:
         self._committed = position
-        self._since = 0
+        self._since -= ended if life == self._life else 0
         self.longest_map = max(self.longest_map, len(position.metadata))
         self._turn(life, Committed({P: position}, ok=True))
 
