@@ -315,6 +315,7 @@ def fill_the_bucket_at_each_assignment() -> Patches:
         original(self, share, now)
         self._arrival = now
         self._earlier.clear()
+        self._recent.clear()
 
     return [(rate.Rate, "set_share", set_share)]
 

@@ -10,6 +10,7 @@ SEEDS = 2000
 """Histories in which a bug must be found."""
 
 RARE = {
+    "count_the_budget_by_record",
     "fill_the_bucket_at_each_assignment",
     "halt_for_a_dead_letter_that_is_gone",
     "halt_with_nothing_left_to_try",
