@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.canary import leaks
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
@@ -61,6 +63,11 @@ def real_kafka(request: pytest.FixtureRequest) -> Iterator[Broker]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    if report.when == "call" and report.passed:
+        shown = "".join(text for name, text in report.sections if "stdout" not in name)
+        if found := leaks(shown):  # what a command prints for whoever asked (stdout) is another matter
+            report.outcome = "failed"
+            report.longrepr = f"standard error or the log shows {', '.join(found)}:\n{shown}"
     if _IN_CI and report.skipped and item.get_closest_marker("real_kafka"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"

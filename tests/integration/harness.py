@@ -17,6 +17,7 @@ import orjson
 import yaml
 
 from consumer.delivery.offset_map import decode
+from tests.canary import PERSON, watch
 from tests.kafka.client import Record
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class RunningService:
         self._reader.join()
         assert self.process.stderr is not None
         self.process.stderr.close()
+        watch("the log", "\n".join(map(str, self.log)))
+        watch("standard error", "".join(self.noise))
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -117,10 +120,12 @@ class RunningService:
         """Status and text of one of its endpoints."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
-                return answer.status, answer.read().decode()
+                status, text = answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, error.read().decode()
+                status, text = error.code, error.read().decode()
+        watch(path, text)
+        return status, text
 
     def metrics(self) -> dict[str, float]:
         """Every sample by its name and labels, as written."""
@@ -149,7 +154,13 @@ def identify(n: int, user: str, **traits: Any) -> dict[str, Any]:
         "userId": user,
         "timestamp": "2026-01-01T00:00:00Z",
         "sentAt": "2026-01-01T00:00:00Z",
-        "traits": {"email": f"{user}@example.com", "first_name": f"N{n}", "company": {"id": f"c{n % 7}"}, **traits},
+        "traits": {
+            "email": f"{user}@example.com",
+            "first_name": f"N{n}",
+            "last_name": PERSON,
+            "company": {"id": f"c{n % 7}"},
+            **traits,
+        },
     }
 
 

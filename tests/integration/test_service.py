@@ -74,6 +74,8 @@ def test_events_become_contacts_and_offsets_are_committed(broker, sandbox, place
     assert (stopped["delivered"], stopped["skipped"], stopped["left"]) == (600, 1, 0)
     ended = {name: value for name, value in metrics.items() if name.startswith("chartmogul_consumer_deliveries_ended")}
     assert sum(ended.values()) == 601
+    assert len(service.log) < 15, "a line for an event of note, never for a delivery"
+    assert {line["status"] for line in service.logged("attempt_failed")} == {503}
 
 
 def test_kill_in_the_middle_loses_nothing(broker, sandbox, place, tmp_path):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from tests.canary import watch
 from tests.kafka.broker import QUIET, create_topic
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ class Broker:
                 for message in messages:
                     if (error := message.error()) is None:
                         stored.append(_stored(message))
+                        said = [header for header in stored[-1].headers if header[0].startswith("dlq_")]
+                        watch("a dead letter", str(said))
                     elif error.code() == KafkaError._PARTITION_EOF:
                         open_partitions.discard(message.partition())
                     else:
