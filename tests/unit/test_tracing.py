@@ -14,6 +14,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from consumer.chartmogul.router import Router
+from consumer.config import rules
+from consumer.config.model import Settings
 from consumer.errors import WebhookError
 from consumer.kafka.decode import Decoder
 from consumer.outcomes import FailureKind, Post
@@ -157,11 +159,41 @@ def test_other_mappings_are_traced_too(tracing, spans):
     planner = tracing.planner(Decoder("auto", "none"), lambda _: [])
     planner.route = Router().route
     planner.records([message()])
-    assert [span.attributes["mappings"] for span in spans.get_finished_spans() if span.name == "map"] == [("Send Contact",)]
+    assert [span.attributes["mappings"] for span in spans.get_finished_spans() if span.name == "map"] == [
+        ("Send Contact",)
+    ]
 
 
-def test_off_it_is_not_imported():
-    code = "import sys, consumer.app; print([name for name in sys.modules if name.startswith('opentelemetry')])"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
-    )
+OFF = """
+import sys
+from consumer.app import Application
+from consumer.config.model import Settings
+
+application = Application(Settings.model_validate({
+    "kafka": {"bootstrap_servers": "b", "topics": ["t"], "start_from": "latest"},
+    "destination": {"webhook_url": "https://host.example/hook"},
+    "dead_letter": {"topic": "d"},
+}))
+application._destination.sender(print, application._clock)
+wired = application._planner, application._destination._client
+print([type(part).__name__ for part in wired], application._destination._sender._encode.__name__)
+print([name for name in sys.modules if name.startswith("opentelemetry")])
+"""
+
+
+def test_off_nothing_of_it_is_imported_and_nothing_is_wrapped():
+    done = subprocess.run([sys.executable, "-c", OFF], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["['Planner', 'LeanClient'] encode_single", "[]"]
+
+
+def test_without_the_extra_the_settings_say_what_to_install(monkeypatch):
+    monkeypatch.setattr(rules.importlib.util, "find_spec", lambda _: None)
+    section = {
+        "kafka": {"bootstrap_servers": "b", "topics": ["t"], "start_from": "latest"},
+        "dead_letter": {"topic": "d"},
+    }
+    shadow = {"destination": {}, "delivery": {"mode": "shadow"}}
+    settings = Settings.model_validate({**section, **shadow, "tracing": {"enabled": True}})
+    (problem,) = rules.check(settings)
+    assert problem.path == "tracing.enabled"
+    assert "segment-chartmogul-consumer[otel]" in problem.message
