@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 from math import ceil
 from random import Random
@@ -79,6 +80,7 @@ class Replica:
         self.crash_after: int | None = None
         self.frozen_until = 0.0
         self._told_until = 0.0
+        self._inbox: deque[tuple[Event, int, int]] = deque()
         self._epoch = 0
         self._reply_number = 0
         self._timer = 0
@@ -164,14 +166,17 @@ class Replica:
     def _tell(self, event: Event) -> None:
         """From the Kafka side: arrives in order, a moment later."""
         self._told_until = max(self._told_until, self._clock.now + 0.01 * self._random.random())
-        self._clock.at(self._told_until, self._told, event, self.kafka.epoch, self.kafka.reply_number)
+        self._inbox.append((event, self.kafka.epoch, self.kafka.reply_number))
+        self._clock.at(self._told_until, self._told)
 
-    def _told(self, event: Event, epoch: int, reply_number: int) -> None:
+    def _told(self) -> None:
         if self.dead:
             return
         if self._clock.now < self.frozen_until:
-            self._clock.at(self.frozen_until, self._told, event, epoch, reply_number)
+            # One call a message, the oldest first: a loop that freezes twice must not mix up their order.
+            self._clock.at(self.frozen_until, self._told)
             return
+        event, epoch, reply_number = self._inbox.popleft()
         match event:
             case Assigned(positions, share):
                 self._epoch, self.share = epoch, share
