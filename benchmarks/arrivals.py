@@ -3,8 +3,8 @@
     python benchmarks/arrivals.py webhook PORT FILE
     python benchmarks/arrivals.py kafka BOOTSTRAP TOPIC FILE
 
-An event's messageId begins with the time at which it was produced, in nanoseconds; on SIGTERM the delays of all that
-came are written, as a JSON array of nanoseconds.
+A messageId may begin with the time at which its event was produced, in nanoseconds. On SIGTERM a JSON array is written
+with a pair for each request, or record: when it came, and how long after it was produced (0 where it does not say).
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 
 MARK = b"produced-"
 
 
-def delays(data: bytes, now: int) -> list[int]:
-    """Of all events in these bytes."""
-    return [now - int(part[:19]) for part in data.split(MARK)[1:]]
+def delay(data: bytes, now: int) -> int:
+    """Of the first event in these bytes."""
+    _, found, rest = data.partition(MARK)
+    return now - int(rest[:19]) if found else 0
 
 
 class Webhook(asyncio.Protocol):
     """One connection; one request after the other, each with a content-length."""
 
-    seen: list[int]
+    seen: list[tuple[int, int]]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio's: it stands."""
@@ -47,13 +48,13 @@ class Webhook(asyncio.Protocol):
             length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
             if len(held) < end + 4 + length:
                 break
-            self.seen += delays(held[end + 4 : end + 4 + length], now)
+            self.seen.append((now, delay(held[end + 4 : end + 4 + length], now)))
             held = held[end + 4 + length :]
             self._transport.write(ANSWER)
         self._held = held
 
 
-async def webhook(port: int, seen: list[int]) -> None:
+async def webhook(port: int, seen: list[tuple[int, int]]) -> None:
     Webhook.seen = seen
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -63,7 +64,7 @@ async def webhook(port: int, seen: list[int]) -> None:
     server.close()
 
 
-def kafka(bootstrap: str, topic: str, seen: list[int]) -> None:
+def kafka(bootstrap: str, topic: str, seen: list[tuple[int, int]]) -> None:
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
     consumer = Consumer(
@@ -73,12 +74,13 @@ def kafka(bootstrap: str, topic: str, seen: list[int]) -> None:
     while not stopped:
         message = consumer.poll(0.1)
         if message is not None and message.error() is None:
-            seen += delays(message.value() or b"", time.time_ns())
+            now = time.time_ns()
+            seen.append((now, delay(message.value() or b"", now)))
     consumer.close()
 
 
 def main() -> None:
-    seen: list[int] = []
+    seen: list[tuple[int, int]] = []
     if sys.argv[1] == "webhook":
         asyncio.run(webhook(int(sys.argv[2]), seen))
     else:

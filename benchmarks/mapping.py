@@ -138,6 +138,7 @@ def fifty() -> list[MappingSpec]:
 def pipeline(router: Router, posts: int) -> Callable[[bytes], Sequence[Planned]]:
     """From a record's bytes to what is sent; checks once that ``posts`` requests come of an event."""
     decoder, route = Decoder(), router.route
+    decoder.keep_only(router.reads)
 
     def work(value: bytes) -> Sequence[Planned]:
         (event,) = decoder.decode(value, None, 0)

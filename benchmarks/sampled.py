@@ -2,9 +2,9 @@
 
     STAGES_FILE=stages.json python benchmarks/sampled.py run --config settings.yaml
 
-A profiling signal comes every millisecond of the process's CPU; what the main thread has used since the last one is
-booked on the stage whose code it is in. The innermost function of ours (or of asyncio) on the stack says which stage
-that is, so what a stage calls in C or in a library is its own.
+From SIGUSR1 on a profiling signal comes every millisecond of the process's CPU; what the main thread has used since the
+last one is booked on the stage whose code it is in. The innermost function of ours (or of asyncio) on the stack says
+which stage that is, so what a stage calls in C or in a library is its own.
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ class Sampler:
         self.functions: Counter[str] = Counter()
         self._last = time.thread_time()
 
+    def begin(self, *_: object) -> None:
+        """SIGUSR1: book from now on; the start is over."""
+        self._last = time.thread_time()
+        signal.setitimer(signal.ITIMER_PROF, EVERY_SECONDS, EVERY_SECONDS)
+
     def __call__(self, _number: int, frame: FrameType | None) -> None:
         """The signal's handler, on the main thread."""
         now = time.thread_time()
@@ -62,7 +67,7 @@ class Sampler:
                 self.functions[f"{name.rpartition('/')[2]}:{frame.f_lineno} {frame.f_code.co_qualname}"] += used
                 return
             frame = frame.f_back
-        self.stages["start and rest"] += used
+        self.stages["rest"] += used
 
     def write(self, path: Path) -> None:
         """At the process's end."""
@@ -74,7 +79,7 @@ class Sampler:
 def main() -> None:
     sampler = Sampler()
     signal.signal(signal.SIGPROF, sampler)
-    signal.setitimer(signal.ITIMER_PROF, EVERY_SECONDS, EVERY_SECONDS)
+    signal.signal(signal.SIGUSR1, sampler.begin)
     atexit.register(sampler.write, Path(os.environ["STAGES_FILE"]))
     from consumer.cli import main as run
 
