@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import shlex
 from pathlib import Path
@@ -106,6 +107,7 @@ def test_commands_on_a_page_are_commands(page, words):
         command = command.get_command(context, name)
         assert command is not None, f"there is no {name}"
     # Arguments are checked for their number and options for their names: files are the reader's.
+    command = copy.copy(command)
     command.params = [_lenient(parameter) for parameter in command.params]
     command.make_context(
         command.name, ["X" if word in ("…", "...") else word for word in words], resilient_parsing=False
@@ -117,8 +119,7 @@ def test_commands_are_found_on_pages():
 
 
 def _lenient(parameter: click.Parameter) -> click.Parameter:
-    changed = type(parameter).__new__(type(parameter))
-    changed.__dict__.update(parameter.__dict__)
+    changed = copy.copy(parameter)
     if isinstance(parameter.type, (click.Path, click.File)):
         changed.type = click.STRING
     return changed
