@@ -73,8 +73,15 @@ class KafkaNode:
         return self._process.pid if self._process is not None and self.running else None
 
     def format(self, cluster_id: str, voters: str, nodes: int, extra: Mapping[str, str]) -> None:
-        """Writes the settings and an empty, formatted data folder. ``voters``: ``id@host:port``, comma-separated."""
-        properties = self._properties(voters, min(nodes, 3)) | dict(extra)
+        """Writes the settings and an empty, formatted data folder.
+
+        Args:
+            voters: ``id@host:port``, comma-separated.
+            nodes: how many the cluster has.
+            extra: further settings; ``{own}`` in a value is what the node sets there by itself.
+        """
+        own = self._properties(voters, min(nodes, 3))
+        properties = own | {name: value.replace("{own}", own.get(name, "")) for name, value in extra.items()}
         self._settings.write_text("".join(f"{k}={v}\n" for k, v in properties.items()), encoding="utf-8")
         # One word: an id may begin with a dash.
         cluster = f"--cluster-id={cluster_id}"
@@ -161,6 +168,7 @@ class KafkaNode:
             "controller.quorum.fetch.timeout.ms": 1000,
             # Small: 128 MiB of heap would go to the log cleaner alone.
             "log.cleaner.dedupe.buffer.size": 4 * 1024 * 1024,
+            "log.cleaner.backoff.ms": 500,
             "num.network.threads": 2,
             "num.io.threads": 4,
             "background.threads": 2,
