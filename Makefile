@@ -9,7 +9,7 @@ PIP_INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-ch
 # Hashes for all, and wheels only: building from source would fetch build requirements that no lock file names.
 FROM_LOCK := --require-hashes --only-binary :all:
 
-.PHONY: help demo test test-all simulate crash outage replicas faults bench alerts docs lint format types build lock clean distclean
+.PHONY: help demo test test-all simulate crash outage replicas faults bench alerts docs lint format types build sbom audit lock clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
@@ -66,10 +66,22 @@ build: $(VENV)/.dev-installed ## wheel and source archive into dist/
 	@rm -rf dist
 	@$(PYTHON_IN_VENV) -m build --no-isolation
 
+sbom: $(VENV)/.release-installed ## what the service is made of, from the lock file: dist/…cdx.json (CycloneDX)
+	@mkdir -p dist
+	@version=$$($(PYTHON_IN_VENV) -m hatchling version) && \
+	sed "s/^dynamic = .*/version = \"$$version\"/" pyproject.toml > dist/pyproject.toml && \
+	PYTHONWARNINGS=ignore $(VENV)/bin/cyclonedx-py requirements --pyproject dist/pyproject.toml --output-reproducible \
+		--short-PURLs -o "dist/segment_chartmogul_consumer-$$version.cdx.json" requirements.lock && \
+	rm dist/pyproject.toml
+
+audit: $(VENV)/.release-installed ## known vulnerabilities of what requirements.lock names, where advisories can be asked
+	@$(PYTHON_IN_VENV) deploy/audit.py $(ARGS)
+
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
-lock: $(VENV)/.uv-installed ## both lock files again after a change of pyproject.toml; ARGS="--upgrade" for newer versions
+lock: $(VENV)/.uv-installed ## the lock files again after a change of pyproject.toml; ARGS="--upgrade" for newer versions
 	@$(VENV)/bin/uv $(LOCK) $(ARGS) pyproject.toml -o requirements.lock
 	@$(VENV)/bin/uv $(LOCK) $(ARGS) -c requirements.lock --group dev pyproject.toml -o requirements-dev.lock
+	@$(VENV)/bin/uv $(LOCK) $(ARGS) -c requirements-dev.lock --group release -o requirements-release.lock
 
 clean: ## remove what was built, measured and cached; .venv stays
 	@rm -rf dist build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -108,6 +120,11 @@ $(VENV)/.dev-installed: requirements-dev.lock pyproject.toml $(VENV)/.run-instal
 	@echo "Installing what the tests need" >&2
 	@$(PIP_INSTALL) $(FROM_LOCK) -r requirements-dev.lock
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.release-installed: requirements-release.lock $(VENV)/.dev-installed
+	@echo "Installing what a release is checked with" >&2
+	@$(PIP_INSTALL) $(FROM_LOCK) -r requirements-release.lock
 	@touch $@
 
 $(VENV)/.uv-installed: $(VENV)/.made
