@@ -96,8 +96,8 @@ def consumer_properties(config: SourceConfig) -> dict[str, Any]:
         "client.software.version": __version__,
         # Events of transactions that were rolled back never happened.
         "isolation.level": "read_committed",
-        # What one answer may hold is no more than the queue, or the queue would be no limit.
-        "fetch.max.bytes": max(queue_bytes, _FETCH_BYTES),
+        # A fetch starts while the queue is not full: what it may bring comes on top of the queue, so it is a part of it.
+        "fetch.max.bytes": max(queue_bytes // 4, _FETCH_BYTES),
         "max.partition.fetch.bytes": min(queue_bytes, _FETCH_BYTES),
         # A broker answers one connection's requests in turn: every question waits behind the fetch that waits there.
         "fetch.wait.max.ms": 100,
