@@ -1,19 +1,16 @@
 """Ours beside what people would take instead: the same topic, sink, connections and mapping, in paired runs.
 
-    python benchmarks/peers.py [--rounds 2] [--only plain,original,connect]
+    python benchmarks/peers.py [--rounds 2] [--only plain,original]
 
 ``plain`` is confluent-kafka and httpx as they are usually written. ``original`` is kafkajs and the hosted destination's
-own packages (node, and the folder that ORACLE_DIR names with kafkajs in it). ``connect`` is Redpanda Connect, built
-with Go from its public modules once (CONNECT_BINARY names one that is built). A peer that cannot be had is left out,
-and said. In each round every peer follows a run of ours; the ratios are of these pairs. None of the peers keeps the
-order of a customer's events, retries within a limit, or accounts for what it could not deliver.
+own packages (node, and the folder that ORACLE_DIR names with kafkajs in it). A peer that cannot be had is left out, and
+said. In each round every peer follows a run of ours; the ratios are of these pairs. Neither keeps the order of a
+customer's events, retries within a limit, or accounts for what it could not deliver.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import subprocess
 import sys
 import time
@@ -33,9 +30,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent / "peers"
 CONCURRENCY = 64
-EVENTS = {"ours": 60_000, "plain": 4_000, "original": 12_000, "connect": 60_000}
+EVENTS = {"ours": 60_000, "plain": 4_000, "original": 12_000}
 """So many that each takes a few seconds; what is compared is an event's cost."""
-BUILD_SECONDS = 600
 
 
 class Runner:
@@ -46,10 +42,9 @@ class Runner:
         self._nginx = nginx
         self._folder = folder
         self._topic = ""
-        self.commands: dict[str, Callable[[], tuple[list[str], dict[str, str]]]] = {
+        self.commands: dict[str, Callable[[], list[str]]] = {
             "plain": self._plain,
             "original": self._original,
-            "connect": self._connect,
         }
 
     def run(self, name: str) -> dict[str, float]:
@@ -61,10 +56,10 @@ class Runner:
             settings = rig.settings(self._broker, self._topic, url, self._folder)
             with rig.Service(settings, self._folder) as service:
                 return self._watch(service.pid, count)
-        command, environment = self.commands[name]()
+        command = self.commands[name]()
         log = self._folder / f"{name}.log"
         with log.open("wb") as out:
-            process = subprocess.Popen(command, env=os.environ | environment, stdout=out, stderr=out, cwd=HERE)
+            process = subprocess.Popen(command, stdout=out, stderr=out, cwd=HERE)
         try:
             return self._watch(process.pid, count)
         except RuntimeError as error:
@@ -84,51 +79,23 @@ class Runner:
             samples.append(rig.Sample(time.monotonic(), rig.cpu_seconds(pid), self._nginx.requests() - before))
         return {**rig.rates(samples, count), "rss_mb": round(rig.rss_mb(pid), 1)}
 
-    def _plain(self) -> tuple[list[str], dict[str, str]]:
-        return [sys.executable, str(HERE / "plain.py"), *self._arguments()], {}
+    def _plain(self) -> list[str]:
+        return [sys.executable, str(HERE / "plain.py"), *self._arguments()]
 
-    def _original(self) -> tuple[list[str], dict[str, str]]:
+    def _original(self) -> list[str]:
         packages = find_original()
         if not (packages / "node_modules" / "kafkajs").is_dir():
             raise OriginalNotToBeHadError(f"kafkajs is not installed in {packages}")
-        return ["node", str(HERE / "original.mjs"), str(packages), *self._arguments()], {}
-
-    def _connect(self) -> tuple[list[str], dict[str, str]]:
-        bootstrap, topic, url, concurrency = self._arguments()
-        environment = {"BOOTSTRAP": bootstrap, "TOPIC": topic, "URL": url, "CONCURRENCY": concurrency}
-        return [str(connect_binary()), "run", str(HERE / "connect.yaml")], environment
+        return ["node", str(HERE / "original.mjs"), str(packages), *self._arguments()]
 
     def _arguments(self) -> list[str]:
         return [self._broker.bootstrap_servers, self._topic, self._nginx.url(tls=False), str(CONCURRENCY)]
 
 
-def connect_binary() -> Path:
-    """Redpanda Connect, built where it has not been.
-
-    Raises:
-        FileNotFoundError: there is no Go.
-        subprocess.SubprocessError: it cannot be built, or not in time.
-    """
-    if named := os.environ.get("CONNECT_BINARY"):
-        return Path(named)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segment-chartmogul-consumer" / "connect"
-    binary = cache / "connect"
-    if not binary.exists():
-        if shutil.which("go") is None:
-            raise FileNotFoundError("go is not installed")
-        cache.mkdir(parents=True, exist_ok=True)
-        shutil.copy(HERE / "connect.go", cache / "main.go")
-        print("Building Redpanda Connect, once; this takes minutes", file=sys.stderr)
-        environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"}
-        for command in (["go", "mod", "init", "connect"], ["go", "mod", "tidy"], ["go", "build", "-o", "connect", "."]):
-            subprocess.run(command, cwd=cache, env=environment, check=True, timeout=BUILD_SECONDS, capture_output=True)
-    return binary
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--only", default="plain,original,connect", help="peers, separated by commas")
+    parser.add_argument("--only", default="plain,original", help="peers, separated by commas")
     arguments = parser.parse_args()
     peers = arguments.only.split(",")
     pairs: dict[str, list[tuple[dict[str, float], dict[str, float]]]] = {name: [] for name in peers}
@@ -138,7 +105,7 @@ def main() -> None:
         for name in peers:
             try:
                 runner.commands[name]()
-            except (OriginalNotToBeHadError, OSError, subprocess.SubprocessError) as error:
+            except OriginalNotToBeHadError as error:
                 missing[name] = str(error)
                 print(f"{name} cannot be measured here: {error}", file=sys.stderr)
         for _ in range(arguments.rounds):

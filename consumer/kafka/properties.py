@@ -96,7 +96,7 @@ def consumer_properties(config: SourceConfig) -> dict[str, Any]:
         "client.software.version": __version__,
         # Events of transactions that were rolled back never happened.
         "isolation.level": "read_committed",
-        # A fetch starts while the queue is not full: what it may bring comes on top of the queue, so it is a part of it.
+        # A fetch starts while the queue is not full: what it may bring comes on top, so it is a part of the queue.
         "fetch.max.bytes": max(queue_bytes // 4, _FETCH_BYTES),
         "max.partition.fetch.bytes": min(queue_bytes, _FETCH_BYTES),
         # A broker answers one connection's requests in turn: every question waits behind the fetch that waits there.
