@@ -31,6 +31,7 @@ SCHEMA = {
                 "fields": [
                     {"name": "email", "type": "string"},
                     {"name": "first_name", "type": "string"},
+                    {"name": "last_name", "type": "string"},
                     {"name": "company", "type": {"type": "map", "values": "string"}},
                 ],
             },
