@@ -113,6 +113,7 @@ class Application:
         self._decoding = open_decoding(settings.source)
         make_planner = Planner if self._tracing is None else self._tracing.planner
         self._planner = make_planner(self._decoding.decoder, self._mappings.router.route)
+        self._decoding.decoder.keep_only(self._mappings.router.reads)
         self._failures: deque[Failure] = deque(maxlen=_FAILURES)
         self.service = Service(
             delivery_settings(settings),
@@ -323,6 +324,7 @@ class Application:
                 router = await asyncio.to_thread(self._mappings.poll)
                 if router is not None:
                     self._planner.route = router.route
+                    self._decoding.decoder.keep_only(router.reads)
                     # Whoever changes the mappings has looked: what the guard holds back is judged anew.
                     self.service.reset()
             except Exception as error:  # noqa: BLE001 - looking for changes must outlive a fault in it

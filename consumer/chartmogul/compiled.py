@@ -18,10 +18,12 @@ from consumer.chartmogul.fused import fuse
 from consumer.errors import ConfigurationError, MappingError, Problem, TriggerError
 from consumer.outcomes import Action, FieldError, Planned, Post, Reject, RejectReason, Stage
 from consumer.segment.mapping import compile_mapping
+from consumer.segment.read_paths import mapping_paths, trigger_paths
 from consumer.segment.trigger import TriggerSyntaxError, compile_trigger
 
 if TYPE_CHECKING:
     from consumer.chartmogul.fields import Field
+    from consumer.segment.read_paths import Path
 
 _new = tuple.__new__  # what Post() does, without the call of a function in Python
 
@@ -59,15 +61,6 @@ DEFAULT_MAPPINGS = (
 """What the hosted destination offers when a mapping is added: contacts from identify, customers from group."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a mapping makes no request of an event."""
-
-    reason: RejectReason
-    stage: Stage
-    errors: tuple[FieldError, ...]
-
-
 class CompiledMapping:
     """A mapping ready for events. Building it raises `ConfigurationError` with every mistake in it.
 
@@ -98,8 +91,14 @@ class CompiledMapping:
             self._check, self._lane = contact.check, contact.lane
         else:
             self._fields, self._check, self._lane = customer.FIELDS, None, customer.lane
-        self._fused = fuse(spec.mapping, self._fields)
+        self._fused: Callable[[dict[str, Any]], Payload | None] = fuse(spec.mapping, self._fields) or _never
         self._name, self._action, self._lane_prefix = spec.name, spec.action, f"{spec.action.value}:"
+
+    @property
+    def reads(self) -> set[Path]:
+        """The paths of an event that its deliveries depend on, beside whether there is anything at `PRESENT`."""
+        own = {("type",), ("messageId",), ("context", "personas")}
+        return own | trigger_paths(self.trigger.group) | mapping_paths(self.spec.mapping)
 
     def deliver(self, event: dict[str, Any], event_type: str) -> Planned | None:
         """What becomes of an event; None where the trigger does not want it.
@@ -115,38 +114,43 @@ class CompiledMapping:
 
     def make(self, event: dict[str, Any], event_type: str) -> Planned:
         """What becomes of an event that the trigger wants; arguments as of `deliver`."""
-        payload = self.payload(event)
-        if isinstance(payload, Refusal):
-            return Reject(payload.reason, payload.stage, self._name, event_type, payload.errors)
+        payload = self._fused(event)
+        context = event.get("context")
+        if payload is None or context.__class__ is not dict or "personas" in context:
+            found = self._carefully(event, event_type, payload)
+            if isinstance(found, Reject):
+                return found
+            payload = found
+        if self._check is not None:
+            refused = self._check(payload)
+            if refused is not None:
+                return Reject(refused[0], Stage.VALIDATE, self._name, event_type, (refused[1],))
         message_id = event.get("messageId")
         lane = self._lane_prefix + self._lane(payload)
         identity = message_id if message_id.__class__ is str else ""
         return _new(Post, (self._name, self._action, lane, encode(payload), identity, event_type))
 
-    def refused(self, error: TriggerError, event_type: str) -> Reject:
-        """What becomes of an event on which the trigger fails."""
-        return Reject(error.reason, Stage.TRIGGER, self._name, event_type, error.errors)
-
-    def payload(self, event: dict[str, Any]) -> Payload | Refusal:
-        """The request's payload for an event, or why it is refused. The event is never changed."""
-        payload = self._fused(event) if self._fused is not None else None
+    def _carefully(self, event: dict[str, Any], event_type: str, payload: Payload | None) -> Payload | Reject:
+        """The payload of an event that is not of the plainest kind; None is one that the fused way has not made."""
         if payload is None:
             try:
                 payload, errors = shape(self._resolve(event), self._fields)
             except MappingError as error:
-                return Refusal(RejectReason.MAPPING_ERROR, Stage.MAP, error.errors)
+                return Reject(RejectReason.MAPPING_ERROR, Stage.MAP, self._name, event_type, error.errors)
             if errors:
-                return Refusal(RejectReason.INVALID_PAYLOAD, Stage.VALIDATE, tuple(errors))
-        context = event.get("context")
-        if context.__class__ is not dict or "personas" in context:
-            fault = unguarded_access(event)
-            if fault is not None:
-                return Refusal(RejectReason.INTERNAL_ERROR, Stage.VALIDATE, (fault,))
-        if self._check is not None:
-            refused = self._check(payload)
-            if refused is not None:
-                return Refusal(refused[0], Stage.VALIDATE, (refused[1],))
+                return Reject(RejectReason.INVALID_PAYLOAD, Stage.VALIDATE, self._name, event_type, tuple(errors))
+        fault = unguarded_access(event)
+        if fault is not None:
+            return Reject(RejectReason.INTERNAL_ERROR, Stage.VALIDATE, self._name, event_type, (fault,))
         return payload
+
+    def refused(self, error: TriggerError, event_type: str) -> Reject:
+        """What becomes of an event on which the trigger fails."""
+        return Reject(error.reason, Stage.TRIGGER, self._name, event_type, error.errors)
+
+
+def _never(_event: dict[str, Any]) -> None:
+    """The fused way of a mapping that has none."""
 
 
 def unguarded_access(event: dict[str, Any]) -> FieldError | None:
@@ -176,6 +180,8 @@ _ABSENT: Final = object()
 _AUDIENCES: Final = ("audience", "journey_step")
 _MEMBERSHIP: Final = {"identify": "traits", "track": "properties"}
 """Where the original looks an audience's key up, by the event's type."""
+PRESENT: Final = tuple(_MEMBERSHIP.values())
+"""Keys of an event of which it matters whether they hold anything."""
 
 
 def _text(value: Any) -> str:

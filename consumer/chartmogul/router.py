@@ -15,11 +15,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from consumer.chartmogul.compiled import DEFAULT_MAPPINGS, CompiledMapping, MappingSpec, Payload, Refusal
+from consumer.chartmogul.compiled import DEFAULT_MAPPINGS, PRESENT, CompiledMapping, MappingSpec
 from consumer.errors import ConfigurationError, Problem, TriggerError
 from consumer.outcomes import Planned, Reject, RejectReason, Skip, SkipReason
+from consumer.reads import Reads
 from consumer.segment.filters import compile_filters
-from consumer.segment.integrations import consent_given, enabled
+from consumer.segment.integrations import NAMES, consent_given, enabled
+from consumer.segment.read_paths import tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +29,9 @@ if TYPE_CHECKING:
 
     from consumer.outcomes import DecodeReason
     from consumer.segment.filters import Filter
+    from consumer.segment.read_paths import Path
 
-__all__ = ["DEFAULT_MAPPINGS", "SUPPORTED_TYPES", "CompiledMapping", "MappingSpec", "Payload", "Refusal", "Router"]
+__all__ = ["DEFAULT_MAPPINGS", "SUPPORTED_TYPES", "CompiledMapping", "MappingSpec", "Router"]
 
 SUPPORTED_TYPES: Final = ("identify", "group", "track", "page", "alias")
 """What the hosted destination takes; screen and delete are not among them."""
@@ -78,6 +81,20 @@ class Router:
             for name in SUPPORTED_TYPES
         }
 
+    @property
+    def reads(self) -> Reads | None:
+        """What `route` looks at; None where that may be all of every event, because destination filters may."""
+        if self._filter is not None:
+            return None
+        common: set[Path] = {("type",), *(("integrations", name) for name in (*NAMES, "All"))}
+        if self._categories:
+            common |= {("integrations",), ("context", "consent")}
+        others = tree_of(common)
+        assert others is not None
+        paths = common.union(*(each.reads for each in self.mappings if each.spec.enabled))
+        types = frozenset(name for name, mappings in self._by_type.items() if mappings)
+        return Reads(types, tree_of(paths, present=PRESENT), others)
+
     def route(self, event: dict[str, Any]) -> tuple[Planned, ...]:
         """The deliveries of one event, at least one; the event is not changed, and no event makes this raise."""
         event_type = event.get("type")
@@ -85,7 +102,7 @@ class Router:
             return _skip(SkipReason.UNSUPPORTED_EVENT_TYPE, event_type)
         if self._categories and not consent_given(event, self._categories):
             return _skip(SkipReason.FILTERED_BY_END_USER_CONSENT, event_type)
-        if "integrations" in event and not enabled(event):
+        if event.get("integrations") and not enabled(event):
             return _skip(SkipReason.FILTERED_BY_INTEGRATIONS_OBJECT, event_type)
         mappings = self._by_type[event_type]
         if self._filter is not None:

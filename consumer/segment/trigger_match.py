@@ -29,6 +29,7 @@ _KEYS = {
     Field.TRAIT: "traits",
     Field.CONTEXT: "context",
 }
+_WITH_PATH = (Field.PROPERTY, Field.TRAIT, Field.CONTEXT)
 _SEPARATED = re.compile(r"[^\[.\]]+")
 
 
@@ -90,7 +91,7 @@ def _condition(condition: Condition) -> Callable[[Event], bool]:
         return never
     if condition.operator == "=":
         expected = text_of(condition.value)
-        if condition.field in (Field.TYPE, Field.EVENT, Field.NAME, Field.USER_ID):
+        if condition.field not in _WITH_PATH:
             key = _KEYS[condition.field]
             return lambda event: event.get(key) == expected  # the commonest condition: one call
         return lambda event: read(event) == expected
@@ -164,13 +165,13 @@ def _by_units(test: Callable[[str], Callable[[object], bool]], text: str) -> Cal
 
 def _reader(condition: Condition) -> Callable[[Event], object]:
     root = _KEYS[condition.field]
-    if condition.field in (Field.TYPE, Field.EVENT, Field.NAME, Field.USER_ID):
+    if condition.field not in _WITH_PATH:
         return lambda event: event.get(root)
     if condition.path == "":
         return lambda _event: None
     if is_pathless(condition):
         return _pathless
-    keys = tuple(_SEPARATED.findall(condition.path))
+    keys = condition_keys(condition)[1:]
     if len(keys) == 1:
         (key,) = keys
         absent = _walk({}, keys)  # a function, for traits.constructor
@@ -181,6 +182,12 @@ def _reader(condition: Condition) -> Callable[[Event], object]:
 
         return read_one
     return lambda event: _walk(event.get(root), keys)
+
+
+def condition_keys(condition: Condition) -> tuple[str, ...]:
+    """What a condition looks up: a key of the event, and those below it."""
+    below = _SEPARATED.findall(condition.path) if condition.field in _WITH_PATH else ()
+    return (_KEYS[condition.field], *below)
 
 
 def is_pathless(condition: Condition) -> bool:

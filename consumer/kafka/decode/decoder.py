@@ -19,6 +19,7 @@ from consumer.kafka.decode.jsontext import may_be_deep
 from consumer.kafka.decode.kinds import kind_of
 from consumer.kafka.decode.limits import DecodeLimits, too_large
 from consumer.kafka.decode.normalise import Normalise, Normaliser
+from consumer.kafka.decode.partial import PartialReader
 from consumer.kafka.decode.schemas import SchemaNotLoadedError, SchemaUnavailable
 from consumer.outcomes import DecodeReason, FieldError, Reject, RejectReason, Skip, SkipReason, Stage
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from consumer.kafka.decode.avro import AvroSchema
     from consumer.kafka.decode.schemas import SchemaId, SchemaSource
+    from consumer.reads import Reads
 
     Headers = Sequence[tuple[str, bytes | None]]
     KafkaHeaders = Mapping[str, str | bytes | None] | Sequence[tuple[str, str | bytes | None]]
@@ -88,6 +90,7 @@ class Decoder:
         json = format in {"auto", "json"}
         plain = json and envelope == "none" and not normalise and not self._fallbacks
         self._fast_bytes = self._limits.unchecked_bytes if plain else -1
+        self._partial: PartialReader | None = None
 
     @property
     def wants_headers(self) -> bool:
@@ -111,6 +114,14 @@ class Decoder:
             raise too_large(len(value), self._limits)
         return self._read(value, header_pairs(headers))
 
+    def keep_only(self, reads: Reads | None) -> None:
+        """Leave out of events, from now on, what nobody reads, where that saves time; None keeps everything.
+
+        Args:
+            reads: of the router that gets the events. Whoever changes the router changes this with it.
+        """
+        self._partial = PartialReader(reads, self._max_depth) if reads is not None else None
+
     def decode(
         self,
         value: bytes | None,
@@ -131,6 +142,10 @@ class Decoder:
         if value is None:
             return _TOMBSTONE
         if len(value) <= self._fast_bytes:
+            if self._partial is not None:
+                event = self._partial(value)
+                if event is not None:
+                    return [event]
             # An ordinary record. One that is broken, no event or perhaps too deep gets a closer look below.
             try:
                 event = _loads(value)

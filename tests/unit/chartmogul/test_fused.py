@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -116,11 +117,11 @@ def test_directives_are_called_in_their_place():
     compiled = CompiledMapping(
         MappingSpec("m", Action.SEND_CONTACT, 'type = "identify"', mapping), require_company_id=True
     )
-    refusal = compiled.payload(IDENTIFY)
+    refusal = compiled.make(IDENTIFY, "identify")
     assert refusal.reason.value == "mapping_error"  # an unknown key is dropped, but what it maps to has to resolve
     del mapping["unknown"]
     compiled = CompiledMapping(
         MappingSpec("m", Action.SEND_CONTACT, 'type = "identify"', mapping), require_company_id=True
     )
-    assert compiled._fused is not None
-    assert compiled.payload(IDENTIFY)["name"] == "ada@example.com!"
+    assert compiled._fused(IDENTIFY)["name"] == "ada@example.com!"
+    assert orjson.loads(compiled.make(IDENTIFY, "identify").body)["name"] == "ada@example.com!"
