@@ -200,8 +200,8 @@ def peers(result: Result) -> str:
             (
                 '`make bench ARGS="peers"`: the same topic, sink, 64 connections and mapping; a run of ours before '
                 "each of theirs. `plain` is confluent-kafka and httpx as they are usually written; `original` is "
-                "kafkajs and the hosted destination's own packages. Neither keeps order, retries within limits or accounts for "
-                "what failed.\n"
+                "kafkajs and the hosted destination's own packages. Neither keeps order, retries within limits or "
+                "accounts for what failed.\n"
             ),
             measured_on(result),
             table(result["rows"], columns),

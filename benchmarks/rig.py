@@ -293,8 +293,11 @@ def thread_seconds(pid: int) -> dict[str, float]:
     """CPU by thread: ``main``, and the names of the others (those that share one added up)."""
     result: dict[str, float] = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
-        name = "main" if task.name == str(pid) else (task / "comm").read_text().strip()
-        nanoseconds = int((task / "schedstat").read_text().split()[0])
+        try:
+            name = "main" if task.name == str(pid) else (task / "comm").read_text().strip()
+            nanoseconds = int((task / "schedstat").read_text().split()[0])
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
         result[name] = result.get(name, 0.0) + nanoseconds / 1e9
     return result
 
