@@ -9,7 +9,7 @@ PIP_INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-ch
 # Hashes for all, and wheels only: building from source would fetch build requirements that no lock file names.
 FROM_LOCK := --require-hashes --only-binary :all:
 
-.PHONY: help demo test test-all simulate crash outage replicas faults bench alerts docs lint format types build sbom audit lock clean distclean
+.PHONY: help demo test test-all simulate fuzz crash outage replicas faults bench alerts docs lint format types build sbom audit lock clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,10 @@ test-all: $(VENV)/.dev-installed ## every test, the slow ones included
 
 simulate: $(VENV)/.dev-installed ## histories of crashes, rebalances and outages against the promise; N=2000, ARGS="--seed 7"
 	@$(PYTHON_IN_VENV) -m tests.simulation.run --histories $(N) $(ARGS)
+
+fuzz: N = 1000000
+fuzz: $(VENV)/.dev-installed ## broken records through every format and envelope, a million of them; N=20000, SEED=7
+	@DECODE_FUZZ_INPUTS=$(N) DECODE_FUZZ_SEED=$(or $(SEED),1) $(PYTHON_IN_VENV) -m pytest -s tests/unit/kafka/test_decode_fuzz.py $(ARGS)
 
 crash: $(VENV)/.dev-installed ## kill the service again and again on real Kafka, and account for every event; ARGS="--rounds 50"
 	@$(PYTHON_IN_VENV) tests/crash/crash.py $(ARGS)

@@ -1,6 +1,6 @@
 """Mutated records through every format and envelope: named rejects only, no exception, no contents, bounded time.
 
-``DECODE_FUZZ_INPUTS=1000000 pytest tests/unit/kafka/test_decode_fuzz.py`` runs the long version, ``DECODE_FUZZ_SEED``
+`make fuzz` runs the long version, ``DECODE_FUZZ_INPUTS`` another number, ``DECODE_FUZZ_SEED``
 another one. A failure names the seed, decoder and bytes that made it.
 """
 
