@@ -95,10 +95,10 @@ class CompiledMapping:
         self._name, self._action, self._lane_prefix = spec.name, spec.action, f"{spec.action.value}:"
 
     @property
-    def reads(self) -> set[Path]:
+    def reads(self) -> list[Path]:
         """The paths of an event that its deliveries depend on, beside whether there is anything at `PRESENT`."""
-        own = {("type",), ("messageId",), ("context", "personas")}
-        return own | trigger_paths(self.trigger.group) | mapping_paths(self.spec.mapping)
+        paths = mapping_paths(self.spec.mapping) + trigger_paths(self.trigger.group)
+        return [*paths, ("type",), ("messageId",), ("context", "personas")]
 
     def deliver(self, event: dict[str, Any], event_type: str) -> Planned | None:
         """What becomes of an event; None where the trigger does not want it.

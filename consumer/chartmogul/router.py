@@ -86,12 +86,12 @@ class Router:
         """What `route` looks at; None where that may be all of every event, because destination filters may."""
         if self._filter is not None:
             return None
-        common: set[Path] = {("type",), *(("integrations", name) for name in (*NAMES, "All"))}
+        common: list[Path] = [("type",), *(("integrations", name) for name in ("All", *NAMES))]
         if self._categories:
-            common |= {("integrations",), ("context", "consent")}
+            common += [("integrations",), ("context", "consent")]
         others = tree_of(common)
         assert others is not None
-        paths = common.union(*(each.reads for each in self.mappings if each.spec.enabled))
+        paths = [path for each in self.mappings if each.spec.enabled for path in each.reads] + common
         types = frozenset(name for name, mappings in self._by_type.items() if mappings)
         return Reads(types, tree_of(paths, present=PRESENT), others)
 
