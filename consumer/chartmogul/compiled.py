@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 _new = tuple.__new__  # what Post() does, without the call of a function in Python
 
 Payload = dict[str, Any]
-Check = Callable[[Payload], "tuple[RejectReason, FieldError] | None"]
+Check = Callable[[Payload], "str | tuple[RejectReason, FieldError]"]
+"""Whose customer or contact a payload is about, or why it is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +86,12 @@ class CompiledMapping:
         if problems:
             raise ConfigurationError(problems)
         self._fields: tuple[Field, ...]
-        self._check: Check | None
+        self._check: Check
         if spec.action is Action.SEND_CONTACT:
             self._fields = contact.fields(require_company_id=require_company_id)
-            self._check, self._lane = contact.check, contact.lane
+            self._check = contact.check
         else:
-            self._fields, self._check, self._lane = customer.FIELDS, None, customer.lane
+            self._fields, self._check = customer.FIELDS, customer.check
         self._fused: Callable[[dict[str, Any]], Payload | None] = fuse(spec.mapping, self._fields) or _never
         self._name, self._action, self._lane_prefix = spec.name, spec.action, f"{spec.action.value}:"
 
@@ -121,14 +122,14 @@ class CompiledMapping:
             if isinstance(found, Reject):
                 return found
             payload = found
-        if self._check is not None:
-            refused = self._check(payload)
-            if refused is not None:
-                return Reject(refused[0], Stage.VALIDATE, self._name, event_type, (refused[1],))
+        whose = self._check(payload)
+        if isinstance(whose, tuple):
+            return Reject(whose[0], Stage.VALIDATE, self._name, event_type, (whose[1],))
+        lane = self._lane_prefix + whose
         message_id = event.get("messageId")
-        lane = self._lane_prefix + self._lane(payload)
-        identity = message_id if message_id.__class__ is str else ""
-        return _new(Post, (self._name, self._action, lane, encode(payload), identity, event_type))
+        if message_id.__class__ is not str:
+            message_id = ""
+        return _new(Post, (self._name, self._action, lane, encode(payload), message_id, event_type))
 
     def _carefully(self, event: dict[str, Any], event_type: str, payload: Payload | None) -> Payload | Reject:
         """The payload of an event that is not of the plainest kind; None is one that the fused way has not made."""

@@ -69,24 +69,19 @@ def fields(*, require_company_id: bool) -> tuple[Field, ...]:
     )
 
 
-def check(payload: dict[str, Any]) -> tuple[RejectReason, FieldError] | None:
+def check(payload: dict[str, Any]) -> str | tuple[RejectReason, FieldError]:
     """The action's own checks, in its order; takes an id-less company out of ``payload`` on the way.
 
     Returns:
-        Why the payload is refused, or None.
+        Whose contact it is, for events with the same text must arrive in order; or why the payload is refused.
     """
-    if not payload.get("user_id") and not payload.get("anonymous_id"):
+    identity: str | None = payload.get("user_id") or payload.get("anonymous_id")
+    if not identity:
         return _MISSING_IDENTITY
     company = payload.get("company")
     if company is not None and not company.get("id"):
         del payload["company"]
-    return _NO_INFORMATION if len(payload) <= _KEYS_WITHOUT_INFORMATION else None
-
-
-def lane(payload: dict[str, Any]) -> str:
-    """Whose contact it is: events with the same text must arrive in order."""
-    identity: str = payload.get("user_id") or payload["anonymous_id"]
-    return identity
+    return _NO_INFORMATION if len(payload) <= _KEYS_WITHOUT_INFORMATION else identity
 
 
 _MISSING_IDENTITY: Final = (

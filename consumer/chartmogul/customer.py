@@ -52,7 +52,7 @@ FIELDS: Final = (
 )
 
 
-def lane(payload: dict[str, Any]) -> str:
-    """Whose customer it is: events with the same text must arrive in order."""
+def check(payload: dict[str, Any]) -> str:
+    """Whose customer it is: events with the same text must arrive in order. Nothing is refused."""
     identity: str = payload["group_id"]
     return identity
