@@ -133,7 +133,7 @@ class Nginx:
         self.http_port, self.tls_port, self._status_port = free_port(), free_port(), free_port()
         self.ca_file = folder / "cert.pem"
         certificate = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-        names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+        names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-addext", "basicConstraints=CA:FALSE"]
         files = ["-keyout", str(folder / "key.pem"), "-out", str(self.ca_file)]
         subprocess.run(["openssl", "req", *certificate, *names, *files], check=True, capture_output=True)
         answer = "location / { default_type application/json; return 200 '{}'; }"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from consumer.config.settings import Settings
     from consumer.delivery.snapshot import Snapshot
 
+_M_MMAP_THRESHOLD: Final = -3  # malloc.h
+
 
 @click.command()
 @config_option
@@ -30,10 +33,22 @@ def run(config: Path | None) -> None:
     """
     from consumer.ops.log import configure_logging
 
+    _return_freed_memory()
     settings = settings_from(config)
     configure_logging(settings.log.level.value, settings.log.format.value)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         raise SystemExit(runner.run(_serve(settings)))
+
+
+def _return_freed_memory() -> None:
+    """Have glibc give large blocks back when they are freed.
+
+    By default it learns from the first fetch that is freed to keep blocks of that size, megabytes each, in the heap:
+    a seventh of the service's memory.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # other C libraries do not have it, nor the habit
+        mallopt(_M_MMAP_THRESHOLD, 128 * 1024)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
