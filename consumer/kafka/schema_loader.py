@@ -94,9 +94,10 @@ class SchemaLoader:
         for schema_id in self._pending:
             try:
                 await self._registry.load(schema_id)
-            except RegistryUnavailableError as error:
+            except Exception as error:  # noqa: BLE001 - were the thread to end, its partitions would wait for ever
                 failed.append(schema_id)
-                problem = str(error)
+                unexpected = f"unexpected {type(error).__name__}; please report it"
+                problem = str(error) if isinstance(error, RegistryUnavailableError) else unexpected
                 self.loads["failed"] += 1
             else:
                 self._asked.discard(schema_id)

@@ -92,6 +92,22 @@ def test_a_failure_is_tried_again_and_holds_up_no_other(loader, registry):
     registry.wait_for(7)
 
 
+def test_a_fault_of_ours_ends_neither_the_thread_nor_the_waiting_unsaid(loader, registry, monkeypatch):
+    async def broken(_schema_id: SchemaId) -> None:
+        with registry.answered:
+            registry.asked.append(_schema_id)
+            registry.answered.notify_all()
+        raise ZeroDivisionError("secret")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "load", broken)
+        loader.missing(7)
+        with registry.answered:
+            assert registry.answered.wait_for(lambda: len(registry.asked) > 1, timeout=10)
+        assert loader.problem == "unexpected ZeroDivisionError; please report it"
+    registry.wait_for(7)
+
+
 def test_results_are_counted_and_the_problem_is_over_with_them(loader, registry):
     registry.has, registry.failures = {7: KNOWN}, {7: 2}
     loader.missing(7)
