@@ -30,7 +30,7 @@ simulate: $(VENV)/.dev-installed ## histories of crashes, rebalances and outages
 
 fuzz: N = 1000000
 fuzz: $(VENV)/.dev-installed ## broken records through every format and envelope, a million of them; N=20000, SEED=7
-	@DECODE_FUZZ_INPUTS=$(N) DECODE_FUZZ_SEED=$(or $(SEED),1) $(PYTHON_IN_VENV) -m pytest -s tests/unit/kafka/test_decode_fuzz.py $(ARGS)
+	@DECODE_FUZZ_INPUTS=$(N) DECODE_FUZZ_SEED=$(or $(SEED),1) $(PYTHON_IN_VENV) -m pytest -s --timeout 0 tests/unit/kafka/test_decode_fuzz.py $(ARGS)
 
 crash: $(VENV)/.dev-installed ## kill the service again and again on real Kafka, and account for every event; ARGS="--rounds 50"
 	@$(PYTHON_IN_VENV) tests/crash/crash.py $(ARGS)
