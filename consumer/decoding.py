@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from consumer.config.source import SourceFormat
 from consumer.errors import ConfigurationError, DecodeError, Problem
@@ -62,7 +62,7 @@ def open_decoding(source: Source) -> Decoding:
     Raises:
         ConfigurationError: a file that the settings name cannot be used.
     """
-    schemas = _schema_loader(source.registry) if source.registry.urls else None
+    schemas = _schema_loader(source.registry, _reader_schema(source)) if source.registry.urls else None
     fallbacks: Counter[tuple[str, str]] = Counter()
     decoder = make_decoder(source, source.format, schemas, fallbacks)
     return Decoding(decoder, schemas, fallbacks)
@@ -103,28 +103,52 @@ def make_decoder(
         ),
         count_fallback=count,
         schemas=schemas,
-        avro_schema=_avro_schema(source.avro_schema_file) if with_file else None,
+        avro_schema=_avro_schema(source) if with_file else None,
     )
 
 
-def _avro_schema(path: Path | None) -> AvroSchema | None:
-    """The schema of a file.
+def _avro_schema(source: Source) -> AvroSchema:
+    """The schema of Avro without prefix.
 
     Raises:
-        ConfigurationError: it cannot be read, or is no Avro schema.
+        ConfigurationError: a file cannot be read, or is no Avro schema.
     """
-    assert path is not None
-    limits = DecodeLimits(max_depth=200)
+    assert source.avro_schema_file is not None
+    written, reader = _json_file("source.avro_schema_file", source.avro_schema_file), _reader_schema(source)
     try:
-        return AvroSchema(parse_json(path.read_bytes(), limits))
+        return AvroSchema(written, reader=reader)
+    except SchemaError as error:
+        raise ConfigurationError([Problem("source.avro_schema_file", str(error))]) from None
+
+
+def _reader_schema(source: Source) -> Any:
+    """The schema that Avro is to be read as; None reads what was written.
+
+    Raises:
+        ConfigurationError: as `_avro_schema`.
+    """
+    if source.avro_reader_schema_file is None:
+        return None
+    path = "source.avro_reader_schema_file"
+    reader = _json_file(path, source.avro_reader_schema_file)
+    try:
+        AvroSchema(reader)
+    except SchemaError as error:
+        raise ConfigurationError([Problem(path, str(error))]) from None
+    return reader
+
+
+def _json_file(path: str, file: Path) -> Any:
+    try:
+        return parse_json(file.read_bytes(), DecodeLimits(max_depth=200))
     except OSError as error:
         message = f"cannot be read ({error.strerror}); check the path and its mode"
-    except (SchemaError, DecodeError) as error:
-        message = error.detail if isinstance(error, DecodeError) else str(error)
-    raise ConfigurationError([Problem("source.avro_schema_file", message)])
+    except DecodeError as error:
+        message = error.detail
+    raise ConfigurationError([Problem(path, message)])
 
 
-def _schema_loader(registry: Registry) -> SchemaLoader:
+def _schema_loader(registry: Registry, reader: Any) -> SchemaLoader:
     """The registry's client.
 
     Raises:
@@ -147,7 +171,7 @@ def _schema_loader(registry: Registry) -> SchemaLoader:
         cache_directory=registry.cache_directory,
     )
     try:
-        return SchemaLoader(SchemaRegistry(settings))
+        return SchemaLoader(SchemaRegistry(settings, reader=reader))
     except OSError as error:  # ssl's errors are of this kind
         message = f"its certificate files cannot be used ({error.strerror or type(error).__name__})"
         raise ConfigurationError([Problem("source.registry", message)]) from None

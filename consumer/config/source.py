@@ -172,6 +172,9 @@ class Source(Section):
     pointer to the event or events, ``/payload/event``."""
     avro_schema_file: Path | None = None
     """The schema (.avsc) of Avro without a registry's prefix; with ``format: avro``."""
+    avro_reader_schema_file: Path | None = None
+    """A schema (.avsc) that Avro is read as, whatever it was written with: fields left out, renamed by alias, filled by
+    default. ``null`` reads what was written."""
     normalise: Normalise = Field(default_factory=Normalise)
     fallbacks: Fallbacks = Field(default_factory=Fallbacks)
     limits: Limits = Field(default_factory=Limits)

@@ -28,6 +28,8 @@ def check_source(source: Source) -> Iterator[Problem]:
         file = getattr(registry, name)
         if file is not None and not file.is_file():
             yield Problem(f"source.registry.{name}", _NO_FILE)
+    if source.avro_reader_schema_file is not None and not source.avro_reader_schema_file.is_file():
+        yield Problem("source.avro_reader_schema_file", _NO_FILE)
     if source.avro_schema_file is not None:
         if source.format is not SourceFormat.AVRO:
             yield Problem("source.avro_schema_file", "is for source.format: avro; set that, or remove the file")

@@ -91,6 +91,7 @@ class SchemaRegistry:
 
     Args:
         settings: where and how.
+        reader: the schema that Avro is to be read as; None reads what was written.
         transport: stands in for the network, in tests.
         now: monotonic seconds.
     """
@@ -99,10 +100,12 @@ class SchemaRegistry:
         self,
         settings: RegistrySettings,
         *,
+        reader: Any = None,
         transport: httpx.AsyncBaseTransport | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._now = now
+        self._reader = reader
         self._timeout_seconds = settings.timeout_seconds
         self._known: dict[SchemaId, Schema] = {}
         self._unknown_until: dict[SchemaId, float] = {}
@@ -154,7 +157,7 @@ class SchemaRegistry:
                     self._unknown_until[schema_id] = self._now() + _UNKNOWN_SECONDS
                     return
                 self._to_disk(schema_id, bundle)
-            self._known[schema_id] = _compiled(bundle)
+            self._known[schema_id] = _compiled(bundle, self._reader)
 
     async def aclose(self) -> None:
         """Closes connections."""
@@ -248,7 +251,7 @@ class SchemaRegistry:
                 part.unlink(missing_ok=True)
 
 
-def _compiled(bundle: dict[str, Any]) -> Schema:
+def _compiled(bundle: dict[str, Any], reader: Any) -> Schema:
     """What the registry gave, ready to read with."""
     try:
         kind = SchemaKind(bundle["kind"])
@@ -258,7 +261,7 @@ def _compiled(bundle: dict[str, Any]) -> Schema:
         return Schema(kind)
     try:
         references = [parse_text(text, _ANSWER_LIMITS) for text in bundle["references"]]
-        return Schema(kind, AvroSchema(parse_text(bundle["schema"], _ANSWER_LIMITS), references))
+        return Schema(kind, AvroSchema(parse_text(bundle["schema"], _ANSWER_LIMITS), references, reader))
     except SchemaError as error:
         return Schema(kind, fault=bundle["fault"] or str(error))
     except DecodeError as error:

@@ -20,6 +20,7 @@ from fastavro.schema import SchemaParseException, UnknownType
 
 from consumer.errors import DecodeError
 from consumer.kafka.decode.avrorecord import Field, record_reader
+from consumer.kafka.decode.avroresolve import ResolutionError, Resolver
 from consumer.kafka.decode.avrotypes import CONVERTERS, converted, fixed_converter, text_or_base64
 from consumer.kafka.decode.avrowire import (
     Reader,
@@ -65,20 +66,29 @@ class AvroSchema:
     Args:
         schema: the schema as JSON has it.
         references: schemas of the named types that it takes from elsewhere, each after those it needs itself.
+        reader: the schema that it is to be read as (`consumer.kafka.decode.avroresolve`); None reads what was written.
 
     Raises:
-        SchemaError: it is no valid Avro schema, or has a shape whose data could not be bounded.
+        SchemaError: it is no valid Avro schema, has a shape whose data could not be bounded, or lacks what the reader's
+            requires.
     """
 
-    def __init__(self, schema: Any, references: Iterable[Any] = ()) -> None:
+    def __init__(self, schema: Any, references: Iterable[Any] = (), reader: Any = None) -> None:
         named: dict[str, Any] = {}
         try:
             for reference in references:
                 fastavro.parse_schema(reference, named)
             parsed = fastavro.parse_schema(schema, named)
+            if reader is not None:
+                wanted: dict[str, Any] = {}
+                resolver = Resolver(named, wanted)
+                parsed = resolver.schema(parsed, fastavro.parse_schema(reader, wanted))
+                named = resolver.named
             self._read = _Compiler(named).reader(parsed)
         except SchemaError:
             raise
+        except ResolutionError as error:
+            raise SchemaError(str(error)) from None
         except (SchemaParseException, UnknownType, KeyError, TypeError, ValueError, AttributeError) as error:
             raise SchemaError(f"is no valid Avro schema ({type(error).__name__})") from error
         except RecursionError as error:
@@ -164,11 +174,14 @@ class _Compiler:
         fields = schema["fields"]
         if schema.get("unwrap") is True and len(fields) == 1:
             return self.reader(fields[0]["type"])
-        return record_reader([self._field(field["name"], field["type"]) for field in fields])
+        return record_reader([self._field(field) for field in fields], schema.get("fill"))
 
-    def _field(self, name: Any, schema: Any) -> Field:
+    def _field(self, field: dict[str, Any]) -> Field:
+        name, schema = field.get("as", field["name"]), field["type"]
         if not isinstance(name, str):
             raise SchemaError("has a field whose name is no text")
+        if field.get("skip") is True:
+            return Field(name, self.reader(schema), skip=True)
         if isinstance(schema, list) and len(schema) == 2 and "null" in schema:
             null_branch = schema.index("null")
             return Field(name, self.reader(schema[1 - null_branch]), null_branch)

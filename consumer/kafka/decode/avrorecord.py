@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from consumer.kafka.decode.avrowire import Reader, invalid, read_long, read_string, too_deep_here
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _HEAD = """
 def read_record(data, at, depth):
     if depth <= 0:
         raise too_deep_here()
     depth -= 1
-    found = {}
+    found = FOUND
 """
 _OPTIONAL = """
     byte = data[at]
@@ -52,6 +52,7 @@ _LONG = """byte = data[at]
 _OTHER = """value, at = READER(data, at, depth)
         if value is not None:
             found[NAME] = value"""
+_SKIPPED = """_, at = READER(data, at, depth)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +62,30 @@ class Field:
     Attributes:
         read: reads its value; of a union of null and one other, that other's.
         null_branch: 0 or 1, where null stands in such a union; None for any other type.
+        skip: it is read past, and left out.
     """
 
     name: str
     read: Reader
     null_branch: int | None = None
+    skip: bool = False
 
 
-def record_reader(fields: Sequence[Field]) -> Reader:
-    """Reads an object of ``fields``; those that are null are left out."""
+def record_reader(fields: Sequence[Field], fill: Mapping[str, Any] | None = None) -> Reader:
+    """Reads an object of ``fields``; those that are null are left out. ``fill`` is in each object from the start."""
     names: dict[str, Any] = {
         "invalid": invalid,
         "too_deep_here": too_deep_here,
         "read_string": read_string,
         "read_long": read_long,
+        "fill": fill,
     }
-    source = [_HEAD]
+    source = [_HEAD.replace("FOUND", "dict(fill)" if fill else "{}")]
     for index, field in enumerate(fields):
         reader = f"reader_{index}"
         names[reader] = field.read
         read = _STRING if field.read is read_string else _LONG if field.read is read_long else _OTHER
+        read = _SKIPPED if field.skip else read
         read = read.replace("READER", reader).replace("NAME", repr(field.name))
         if field.null_branch is None:
             source.append(_REQUIRED.replace("READ", read))

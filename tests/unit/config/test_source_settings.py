@@ -116,6 +116,26 @@ def test_a_schema_in_a_file(load, tmp_path):
             open_decoding(load({"format": "avro", "avro_schema_file": str(file)}).source)
 
 
+def test_a_reader_schema_in_a_file(load, tmp_path):
+    written, read = tmp_path / "written.avsc", tmp_path / "read.avsc"
+    fields = [{"name": "user_id", "type": "string"}, {"name": "secret", "type": "string"}]
+    written.write_text(json.dumps({"type": "record", "name": "E", "fields": fields}))
+    wanted = [
+        {"name": "userId", "aliases": ["user_id"], "type": "string"},
+        {"name": "type", "type": "string", "default": "identify"},
+    ]
+    read.write_text(json.dumps({"type": "record", "name": "E", "fields": wanted}))
+    files = {"avro_schema_file": str(written), "avro_reader_schema_file": str(read)}
+    decoding = open_decoding(load({"format": "avro", **files}).source)
+    assert decoding.decoder.decode(b"\x02u\x02s") == [EVENT]
+    read.write_text('{"type": "record", "name": "E", "fields": [{"name": "no", "type": "int"}]}')
+    with pytest.raises(ConfigurationError, match=r"source\.avro_schema_file: lacks no, which the reader's schema"):
+        open_decoding(load({"format": "avro", **files}).source)
+    read.write_text("[")
+    with pytest.raises(ConfigurationError, match=r"source\.avro_reader_schema_file: is not JSON"):
+        open_decoding(load({"registry": {"urls": ["http://r"]}, "avro_reader_schema_file": str(read)}).source)
+
+
 def test_secrets_of_the_registry_come_from_files_and_show_nowhere(load, refused, tmp_path):
     (tmp_path / "password").write_text(f"{CANARY}\n")
     (tmp_path / "empty").write_text("")
@@ -160,6 +180,7 @@ def test_settings_from_the_environment(load):
         ({"format": "avro"}, "format", "takes source.registry.urls, or source.avro_schema_file"),
         ({"avro_schema_file": "/nowhere"}, "avro_schema_file", "is for source.format: avro"),
         ({"format": "avro", "avro_schema_file": "/nowhere"}, "avro_schema_file", "is no file"),
+        ({"avro_reader_schema_file": "/nowhere"}, "avro_reader_schema_file", "is no file"),
         ({"registry": {"urls": ["registry:8081"]}}, "registry.urls[0]", "absolute URL"),
         ({"registry": {"urls": ["http://r:x"]}}, "registry.urls[0]", "cannot be read"),
         ({"registry": {"urls": [f"http://me:{CANARY}@r"]}}, "registry.urls[0]", "username and password_file"),

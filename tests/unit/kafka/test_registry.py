@@ -72,6 +72,25 @@ def test_a_schema_is_loaded_once() -> None:
     assert len(server.asked) == 1
 
 
+def test_a_reader_schema_is_what_every_schema_is_read_as() -> None:
+    def row(*fields: dict[str, Any]) -> dict[str, Any]:
+        return {"type": "record", "name": "R", "fields": list(fields)}
+
+    a = {"name": "a", "type": "string"}
+    reader = row({"name": "b", "aliases": ["a"], "type": "string"}, {"name": "c", "type": "string", "default": "C"})
+    server = Server({"/schemas/ids/1": {"schema": orjson.dumps(row(a)).decode()}, "/schemas/ids/2": STRING})
+    settings = RegistrySettings(urls=("http://registry.example:8081",))
+    client = SchemaRegistry(settings, reader=reader, transport=server)
+    load(client, 1, 2)
+    first, second = client.schema(1), client.schema(2)
+    assert first is not None
+    assert first.avro is not None
+    assert first.avro.read(b"\x02x", LIMITS) == {"b": "x", "c": "C"}
+    assert second is not None
+    assert second.avro is not None
+    assert second.avro.read(b"\x02x", LIMITS) == "x"
+
+
 def test_kinds_guids_and_paths() -> None:
     guid = UUID(int=5)
     server = Server(
