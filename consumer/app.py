@@ -46,8 +46,9 @@ _FAILURES = 20
 _CLOSE_SECONDS = 5.0
 _LEAVE_SECONDS = 15.0
 GRACE_SECONDS: Final = _LEAVE_SECONDS + _CLOSE_SECONDS + 5.0
-"""What a stop may take at most beyond ``delivery.drain_timeout_seconds``: to commit and leave the group, for dead letters
-that the broker has not acknowledged, and for the rest. Who kills the service has to wait as long: the chart does."""
+"""What a stop may take at most beyond ``delivery.drain_timeout_seconds``: to commit and leave the group, for dead
+letters that the broker has not acknowledged, and for the rest. Who kills the service has to wait as long: the chart
+does."""
 
 
 class SystemClock:
