@@ -253,7 +253,7 @@ def rates(samples: Sequence[Sample], count: int) -> dict[str, float]:
     }
 
 
-def settings(broker: Broker, topic: str, url: str, folder: Path, **sections: Mapping[str, Any]) -> dict[str, Any]:
+def settings(broker: Broker, topic: str, url: str, folder: Path, **sections: Mapping[str, Any] | str) -> dict[str, Any]:
     """Settings of a run without a rate limit; ``sections`` are laid over them."""
     (folder / "url").write_text(url)
     result: dict[str, Any] = {
@@ -269,7 +269,7 @@ def settings(broker: Broker, topic: str, url: str, folder: Path, **sections: Map
         "http": {"host": "127.0.0.1", "port": free_port()},
     }
     for name, section in sections.items():
-        result[name] = {**result.get(name, {}), **section}
+        result[name] = section if isinstance(section, str) else {**result.get(name, {}), **section}
     return result
 
 

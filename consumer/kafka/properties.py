@@ -29,6 +29,7 @@ _CLIENT_ID: Final = "segment-chartmogul-consumer"
 _COOPERATIVE: Final = "cooperative-sticky"
 _MAX_POLL_MS: Final = 300_000
 _FETCH_BYTES: Final = 1_048_576
+_PARTITION_FETCH_BYTES: Final = 262_144
 _logger: Final = logging.getLogger("consumer.kafka.librdkafka")
 
 
@@ -98,7 +99,9 @@ def consumer_properties(config: SourceConfig) -> dict[str, Any]:
         "isolation.level": "read_committed",
         # A fetch starts while the queue is not full: what it may bring comes on top, so it is a part of the queue.
         "fetch.max.bytes": max(queue_bytes // 4, _FETCH_BYTES),
-        "max.partition.fetch.bytes": min(queue_bytes, _FETCH_BYTES),
+        # A partition is paused once its share of memory is full. With many partitions that is little, and what their
+        # fetches bring beyond it adds up. A larger record is fetched in any case.
+        "max.partition.fetch.bytes": min(queue_bytes, _PARTITION_FETCH_BYTES),
         # A broker answers one connection's requests in turn: every question waits behind the fetch that waits there.
         "fetch.wait.max.ms": 100,
         # How long a fetch waits that finds the queue full: the default, a second, would make the queue's size the
