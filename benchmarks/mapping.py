@@ -149,15 +149,16 @@ def pipeline(router: Router, posts: int) -> Callable[[bytes], Sequence[Planned]]
     return work
 
 
-def microseconds(works: dict[str, tuple[Callable[[Any], Any], Sequence[Any]]], runs: int = 400) -> dict[str, float]:
-    """CPU of one item of each: the best of many runs over all its items, a run of each in turn."""
+def microseconds(works: dict[str, tuple[Callable[[Any], Any], Sequence[Any]]], rounds: int = 80) -> dict[str, float]:
+    """CPU of one item of each: the best of many runs over all its items, in rounds in which each has five in a row."""
     best = dict.fromkeys(works, float("inf"))
-    for _ in range(runs):
+    for _ in range(rounds):
         for name, (work, items) in works.items():
-            start = perf_counter()
-            for each in items:
-                work(each)
-            best[name] = min(best[name], (perf_counter() - start) / len(items) * 1e6)
+            for _ in range(5):
+                start = perf_counter()
+                for each in items:
+                    work(each)
+                best[name] = min(best[name], (perf_counter() - start) / len(items) * 1e6)
     return best
 
 

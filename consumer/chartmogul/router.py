@@ -98,13 +98,13 @@ class Router:
     def route(self, event: dict[str, Any]) -> tuple[Planned, ...]:
         """The deliveries of one event, at least one; the event is not changed, and no event makes this raise."""
         event_type = event.get("type")
-        if type(event_type) is not str or event_type not in self._by_type:
+        mappings = self._by_type.get(event_type) if type(event_type) is str else None
+        if type(event_type) is not str or mappings is None:
             return _skip(SkipReason.UNSUPPORTED_EVENT_TYPE, event_type)
         if self._categories and not consent_given(event, self._categories):
             return _skip(SkipReason.FILTERED_BY_END_USER_CONSENT, event_type)
         if event.get("integrations") and not enabled(event):
             return _skip(SkipReason.FILTERED_BY_INTEGRATIONS_OBJECT, event_type)
-        mappings = self._by_type[event_type]
         if self._filter is not None:
             filtered = self._filter(event)
             if filtered is None:
@@ -113,6 +113,8 @@ class Router:
                 # A filter has dropped the type: the index does not hold any more.
                 mappings = self._any_type
             event = filtered
+        if not mappings:
+            return _NO_MATCH[event_type]
         planned: list[Planned] = []
         for wants, mapping in mappings:
             try:
