@@ -212,6 +212,9 @@ class Machine:
         self._dead_letters.forget_given_up()
         if not self._dead_letters.failing:
             self._set_halt(HaltReason.DEAD_LETTER_UNAVAILABLE, None)
+        self._end_a_halt_without_partitions()
+
+    def _end_a_halt_without_partitions(self) -> None:
         if not self._partitions and self._halts.keys() == _PROBED:
             # It could never find out that the webhook is well again; where it is not, one more refusal will say so.
             self._gate.stand_still(halted=False)
@@ -289,6 +292,7 @@ class Machine:
         stats.attempt_seconds.observe(answer.seconds)
         if self._gate.finish(answer, verdict):
             self._set_halt(HaltReason.WEBHOOK_REFUSED, what if self._gate.halted else None)
+            self._end_a_halt_without_partitions()  # the answers may come after the last partition has gone
         request, statuses = self._dispatcher.answered(answer)
         if answer.statuses is not None:
             self._on_statuses(request, statuses, answer, unix_ms)

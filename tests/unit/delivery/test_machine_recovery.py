@@ -89,6 +89,21 @@ def test_a_process_that_is_left_with_no_partition_is_not_halted_by_the_webhook_f
     assert h.machine.snapshot().halt_reason == "webhook_refused", "once more is enough"
 
 
+def test_answers_that_come_after_the_last_partition_has_gone_halt_nobody():
+    """Found by the simulator (seed 1007262)."""
+    h = Harness()
+    sends = h.poll(*(post(str(i)) for i in range(3)))
+    h.do(Lost([P]))
+    for send in sends:
+        h.answer(send, 403)
+    assert h.machine.snapshot().halt_reason == ""
+    h.do(Assigned({P: Position(0)}, 1.0))
+    h.offset = 0
+    (send,) = h.poll(post())
+    h.answer(send, 403)
+    assert h.machine.snapshot().halt_reason == "webhook_refused", "once more is enough"
+
+
 def test_a_refused_webhook_is_tried_with_another_event_where_the_one_that_waits_fails_for_its_own_reasons():
     h = Harness(retry=RetryPolicy(cap_seconds=1.0))
     (send,) = h.poll(post("stuck"))
