@@ -95,7 +95,7 @@ def stack(name: str, title: str, rows: Mapping[str, Mapping[str, float]], unit: 
     figure, axes = plt.subplots(figsize=(7, 1.4 + 0.4 * len(rows)))
     parts = list(dict.fromkeys(part for row in rows.values() for part in row))
     left = dict.fromkeys(rows, 0.0)
-    colours = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined]
+    colours = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined] # a ListedColormap has them
     for part, colour in zip(parts, colours, strict=False):
         widths = [row.get(part, 0.0) for row in rows.values()]
         axes.barh(list(rows), widths, left=list(left.values()), label=part, height=0.62, color=colour)

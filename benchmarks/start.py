@@ -55,7 +55,7 @@ def first_delivery(rounds: int) -> list[dict[str, Any]]:
             port, arrived = rig.free_port(), folder / f"arrived-{number}.json"
             script = [sys.executable, str(Path(__file__).parent / "arrivals.py"), "webhook", str(port), str(arrived)]
             with subprocess.Popen(script) as webhook:
-                rig.wait_until(lambda port=port: rig.connects(port), "the webhook listens")  # type: ignore[misc]
+                rig.wait_until(lambda port=port: rig.connects(port), "the webhook listens")  # type: ignore[misc] # a default binds it
                 settings = rig.settings(broker, topic, f"http://127.0.0.1:{port}/hook", folder)
                 with rig.Service(settings, folder) as service:
                     service.measure(100)

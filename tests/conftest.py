@@ -46,13 +46,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def real_kafka(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """Apache Kafka, one for the whole run: take topic and group names from ``broker.unique``."""
     from tests.kafka.discover import real_kafka
-    from tests.kafka.jars import KafkaNotToBeHadError
+    from tests.kafka.or_skip import or_skip
 
     context = real_kafka()
-    try:
+    with or_skip():
         broker = context.__enter__()
-    except KafkaNotToBeHadError as error:
-        pytest.skip(f"no Apache Kafka to be had: {error}")
     request.config.stash[_DESCRIPTION] = broker.description
     try:
         yield broker

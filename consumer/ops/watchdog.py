@@ -92,7 +92,7 @@ def stacks() -> str:
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     parts = []
     # The only way to see another thread's stack; documented for this purpose: "useful for debugging deadlock".
-    for ident, frame in sys._current_frames().items():  # noqa: SLF001
+    for ident, frame in sys._current_frames().items():  # noqa: SLF001 - as above
         parts.append(f"thread {names.get(ident, ident)}:")
         for place, line in traceback.walk_stack(frame):
             parts.append(f"  {place.f_code.co_filename}:{line} in {place.f_code.co_qualname}")

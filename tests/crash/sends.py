@@ -48,5 +48,6 @@ def note(folder: Path) -> None:
         started.write(struct.pack("d", now))
         start(self, now)
 
-    Connection.begin = noted_begin  # type: ignore[method-assign] # the point of it
-    Rate.start = noted_start  # type: ignore[method-assign] # the same
+    # Wrapped from outside, in the child process alone: the service is not to carry what only this measurement needs.
+    Connection.begin = noted_begin  # type: ignore[method-assign] # as above
+    Rate.start = noted_start  # type: ignore[method-assign] # as above

@@ -31,6 +31,7 @@ def program(name: str) -> str:
     """The path of ``prometheus`` or ``promtool``; the test skips where it is not installed."""
     path = shutil.which(name)
     if path is None:
+        # `make test` needs nothing but Python and make; `.ci/run` installs it.
         pytest.skip(f"{name} is not here (Debian: apt install prometheus)")
     return path
 

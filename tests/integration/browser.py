@@ -30,6 +30,7 @@ class Browser:
     def __init__(self, folder: Path) -> None:
         path = shutil.which("chromium") or shutil.which("google-chrome")
         if path is None:
+            # `make test` needs nothing but Python and make; `.ci/run` installs it.
             pytest.skip("chromium is not here (Debian: apt install chromium)")
         self._path = path
         self._folder = folder
@@ -40,7 +41,7 @@ class Browser:
         self.complaints: list[str] = []
 
     async def __aenter__(self) -> Self:
-        self._process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
+        self._process = subprocess.Popen(  # noqa: ASYNC220 - it only starts the browser: a few milliseconds, and no other test shares the loop
             [
                 self._path,
                 "--headless=new",

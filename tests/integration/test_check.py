@@ -18,9 +18,9 @@ from consumer.sandbox.runner import ThreadedSandbox
 from tests.integration.harness import identify, records, settings
 from tests.kafka.broker import QUIET, KafkaBroker
 from tests.kafka.client import Broker, Record
-from tests.kafka.jars import KafkaNotToBeHadError
 from tests.kafka.local_registry import LocalRegistry
 from tests.kafka.node import free_port
+from tests.kafka.or_skip import or_skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,10 +133,8 @@ def guarded(tmp_path) -> Iterator[Broker]:
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "true",
     }
-    try:
+    with or_skip():
         started = KafkaBroker(config=own)
-    except KafkaNotToBeHadError as error:
-        pytest.skip(str(error))
     with started:
         yield Broker("real", started.bootstrap_servers, "")
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.client import Broker, Record
-from tests.kafka.jars import KafkaNotToBeHadError
+from tests.kafka.or_skip import or_skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,10 +24,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def kafka(request: pytest.FixtureRequest) -> Iterator[KafkaBroker]:
     """A cluster of the test's own, with as many nodes as the test's parameter says."""
-    try:
+    with or_skip():
         started = KafkaBroker(getattr(request, "param", 1))
-    except KafkaNotToBeHadError as error:
-        pytest.skip(str(error))
     with started:
         yield started
 

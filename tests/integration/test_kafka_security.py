@@ -24,8 +24,8 @@ from tests.integration.harness import RunningService, identify, records, setting
 from tests.integration.kafka_driver import Driver
 from tests.kafka.broker import QUIET, KafkaBroker, create_topic
 from tests.kafka.client import Broker, Record
-from tests.kafka.jars import KafkaNotToBeHadError
 from tests.kafka.node import free_port
+from tests.kafka.or_skip import or_skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +79,7 @@ def certificates(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
     if shutil.which("openssl") is None:
+        # The standard library makes no certificates, and a dependency for two test modules would be one too many.
         pytest.skip("certificates are made with the openssl command")
     folder = tmp_path_factory.mktemp("certificates")
     certificates(folder)
@@ -101,10 +102,8 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
             "org.apache.kafka.common.security.scram.ScramLoginModule required;"
         ),
     }
-    try:
+    with or_skip():
         kafka = KafkaBroker(config=config)
-    except KafkaNotToBeHadError as error:
-        pytest.skip(f"no Apache Kafka to be had: {error}")
     with kafka:
         mechanism = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
         user = UserScramCredentialUpsertion("chartmogul-consumer", mechanism, PASSWORD.encode())

@@ -16,8 +16,8 @@ from consumer.kafka.registry import RegistrySettings, SchemaRegistry
 from tests.integration.harness import identify
 from tests.integration.test_schemas import SCHEMA, prefixed
 from tests.kafka.apicurio import ApicurioRegistry
-from tests.kafka.jars import KafkaNotToBeHadError
 from tests.kafka.local_registry import LocalRegistry
+from tests.kafka.or_skip import or_skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +30,8 @@ EVENT["fields"][-1]["type"] = "Traits"
 
 @pytest.fixture(scope="module")
 def apicurio() -> Iterator[ApicurioRegistry]:
-    try:
+    with or_skip():
         registry = ApicurioRegistry().__enter__()
-    except KafkaNotToBeHadError as error:
-        pytest.skip(f"no schema registry to be had: {error}")
     yield registry
     registry.__exit__()
 

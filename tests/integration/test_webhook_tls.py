@@ -83,6 +83,7 @@ def test_ipv6(kind):
 def certificates(tmp_path_factory):
     """Two for localhost; self-signed, so each is its own authority."""
     if shutil.which("openssl") is None:
+        # The standard library makes no certificates, and a dependency for two test modules would be one too many.
         pytest.skip("certificates are made with the openssl command")
     folder = tmp_path_factory.mktemp("certificates")
     for name in ("good", "other"):

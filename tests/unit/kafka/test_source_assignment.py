@@ -16,7 +16,7 @@ def consumer() -> FakeConsumer:
 
 
 def assignment(consumer: FakeConsumer, *, cooperative: bool = True) -> Assignment:
-    return Assignment(consumer, cooperative=cooperative)  # type: ignore[arg-type]
+    return Assignment(consumer, cooperative=cooperative)  # type: ignore[arg-type] # a fake
 
 
 def record(partition: Partition) -> Message:

@@ -19,7 +19,7 @@ class Case:
     def __init__(self) -> None:
         self.consumer = FakeConsumer()
         self.done: list[CommitDone] = []
-        self.commits = Commits(self.consumer, self.done.append)  # type: ignore[arg-type]
+        self.commits = Commits(self.consumer, self.done.append)  # type: ignore[arg-type] # a fake
 
     def answered(self, error: int | None = None) -> None:
         offsets = [TopicPartition("a", 0, 5)]

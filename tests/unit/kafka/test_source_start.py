@@ -22,7 +22,7 @@ NOW = 5_000
 def resolve(consumer: FakeConsumer, *partitions: Partition, start_from: Any, **more: Any) -> Starts:
     config = SourceConfig("broker", "group", ("a",), start_from, **more.pop("config", {}))
     resolver = StartResolver(
-        consumer,  # type: ignore[arg-type]
+        consumer,  # type: ignore[arg-type] # a fake
         config,
         by_pattern=more.pop("by_pattern", lambda _: False),
         unix_ms=lambda: NOW,
@@ -129,10 +129,10 @@ def test_latest_loses_nothing_written_after_its_first_resolution(steps):
         elif partition not in starts:
             config = SourceConfig("broker", "group", ("a",), "latest")
             resolver = StartResolver(
-                consumer,  # type: ignore[arg-type]
+                consumer,  # type: ignore[arg-type] # a fake
                 config,
                 by_pattern=lambda _: False,
-                unix_ms=lambda at=clock: at,  # type: ignore[misc]
+                unix_ms=lambda at=clock: at,  # type: ignore[misc] # a default binds it
             )
             found = resolver.resolve([partition], out_of_range=(), counts={"a": 3})
             consumer.commits |= found.positions
