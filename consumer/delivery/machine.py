@@ -22,23 +22,23 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from consumer.delivery.commits import Commits
 from consumer.delivery.dead_letters import DeadLetters
 from consumer.delivery.dedupe import Delivered
 from consumer.delivery.dispatch import Dispatcher, Request
 from consumer.delivery.gate import Gate
 from consumer.delivery.halt import HaltReason
+from consumer.delivery.halts import Halts
 from consumer.delivery.ledger import Ledger
 from consumer.delivery.messages import (
     Action,
     Assigned,
-    Commit,
     Committed,
     Completed,
     DeadLetter,
     DeadLettersWritten,
     DestinationChanged,
     Event,
-    HaltChanged,
     Lost,
     Partition,
     Pause,
@@ -70,7 +70,6 @@ if TYPE_CHECKING:
 
 _RESUME_SHARE = 0.5
 _RELIEVE_SECONDS = 1.0
-_PROBED = {HaltReason.WEBHOOK_REFUSED}
 
 
 class Machine:
@@ -88,13 +87,12 @@ class Machine:
         self._dead_letters = DeadLetters(settings.halt_ratio, self._out)
         self._partitions: dict[Partition, PartitionState] = {}
         self._revoking: list[PartitionState] = []
-        self._halts: dict[HaltReason, str] = {}
+        self._halts = Halts(self._out)
+        self._commits = Commits(settings, self._gate, self._stats, self._out, now)
         self._stopping = False
         self._delivered = Delivered(settings.dedupe_entries) if settings.dedupe_entries else None
         self._letters = self._admitted = 0
         self._last_delivered_at = -NEVER
-        self._commit_at = now
-        self._commit_under_way = False
         self._relieve_at = now
         self._paused: frozenset[Partition] = frozenset()
         self._timer = NEVER
@@ -102,7 +100,7 @@ class Machine:
             Polled: self._on_polled,
             Completed: self._on_completed,
             DeadLettersWritten: self._on_dead_letters_written,
-            Committed: self._on_committed,
+            Committed: lambda event: self._commits.ended(event, self._partitions, self._now),
             Assigned: self._on_assigned,
             Revoking: self._on_revoking,
             Lost: self._on_lost,
@@ -132,7 +130,8 @@ class Machine:
         self._dead_letters.run(self._now)
         if self._revoking:
             self._release()
-        self._commit()
+        if not self._revoking:
+            self._commits.run(self._partitions.values(), self._now)
         self._pause()
         self._set_timer()
         actions = self._out[:]
@@ -190,7 +189,7 @@ class Machine:
         held = len(self._partitions)
         positions: dict[Partition, Position] = {}
         for state in revoking:
-            positions[state.partition] = self._position(state)
+            positions[state.partition] = self._commits.position(state)
             self._give_up(state)
         self._revoking = []
         self._share_left(held)
@@ -211,14 +210,14 @@ class Machine:
         self._dispatcher.forget_given_up()
         self._dead_letters.forget_given_up()
         if not self._dead_letters.failing:
-            self._set_halt(HaltReason.DEAD_LETTER_UNAVAILABLE, None)
+            self._halts.end(HaltReason.DEAD_LETTER_UNAVAILABLE)
         self._end_a_halt_without_partitions()
 
     def _end_a_halt_without_partitions(self) -> None:
-        if not self._partitions and self._halts.keys() == _PROBED:
+        if not self._partitions and self._halts.only(HaltReason.WEBHOOK_REFUSED):
             # It could never find out that the webhook is well again; where it is not, one more refusal will say so.
             self._gate.stand_still(halted=False)
-            self._set_halt(HaltReason.WEBHOOK_REFUSED, None)
+            self._halts.end(HaltReason.WEBHOOK_REFUSED)
 
     def _on_tick(self) -> None:
         # The timer is spent, be it a moment too early, as asyncio's may be: it has to be asked for again.
@@ -291,8 +290,11 @@ class Machine:
         stats.attempts[verdict.value, what] += 1
         stats.attempt_seconds.observe(answer.seconds)
         if self._gate.finish(answer, verdict):
-            self._set_halt(HaltReason.WEBHOOK_REFUSED, what if self._gate.halted else None)
-            self._end_a_halt_without_partitions()  # the answers may come after the last partition has gone
+            if self._gate.halted:
+                self._halts.begin(HaltReason.WEBHOOK_REFUSED, what)
+                self._end_a_halt_without_partitions()  # the answers may come after the last partition has gone
+            else:
+                self._halts.end(HaltReason.WEBHOOK_REFUSED)
         request, statuses = self._dispatcher.answered(answer)
         if answer.statuses is not None:
             self._on_statuses(request, statuses, answer, unix_ms)
@@ -398,7 +400,7 @@ class Machine:
         )
         if not self._dead_letters.add(delivery, letter):
             self._gate.stand_still(halted=True)
-            self._set_halt(HaltReason.DEAD_LETTER_RATIO, f"{stage.value}: {reason.value}")
+            self._halts.begin(HaltReason.DEAD_LETTER_RATIO, f"{stage.value}: {reason.value}")
 
     def _on_dead_letters_written(self, event: DeadLettersWritten) -> None:
         for letter in event.acknowledged:
@@ -408,38 +410,19 @@ class Machine:
             else:
                 self._end(delivery, "dead_lettered", letter.reason.value)
         if event.acknowledged:
-            self._set_halt(HaltReason.DEAD_LETTER_UNAVAILABLE, None)
+            self._halts.end(HaltReason.DEAD_LETTER_UNAVAILABLE)
         for letter in event.failed:
             self._stats.dead_letter_failures += 1
             if self._dead_letters.failed(letter, self._now):
-                self._set_halt(HaltReason.DEAD_LETTER_UNAVAILABLE, "")
+                self._halts.begin(HaltReason.DEAD_LETTER_UNAVAILABLE)
 
     def _on_reset(self) -> None:
         if HaltReason.DEAD_LETTER_RATIO in self._halts:
-            self._set_halt(HaltReason.DEAD_LETTER_RATIO, None)
+            self._halts.end(HaltReason.DEAD_LETTER_RATIO)
             # The gate is open now, whatever else had closed it; a webhook that still refuses closes it again.
             self._gate.stand_still(halted=False)
-            self._set_halt(HaltReason.WEBHOOK_REFUSED, None)
+            self._halts.end(HaltReason.WEBHOOK_REFUSED)
         self._dead_letters.reset()
-
-    def _set_halt(self, reason: HaltReason, detail: str | None) -> None:
-        """Halt for a reason, or (``None``) no longer."""
-        if detail is None:
-            if self._halts.pop(reason, None) is None:
-                return
-        elif reason in self._halts:
-            return
-        else:
-            self._halts[reason] = detail
-        shown = self._halt
-        self._out.append(HaltChanged(shown, self._halts[shown]) if shown else HaltChanged(None))
-
-    @property
-    def _halt(self) -> HaltReason | None:
-        """The halt to be shown: one that only a person can end before those that end by themselves."""
-        if HaltReason.DEAD_LETTER_RATIO in self._halts:
-            return HaltReason.DEAD_LETTER_RATIO
-        return next(iter(self._halts), None)
 
     # ---- lanes that fill their partition
 
@@ -464,47 +447,6 @@ class Machine:
                 following = state.release_lane(delivery)
                 if following is not None:
                     self._dispatcher.ready(following, self._now)
-
-    # ---- commits
-
-    def _position(self, state: PartitionState) -> Position:
-        with_map = self._settings.offset_map
-        position, whole = state.position(self._gate.open_seconds, with_map=with_map)
-        self._stats.maps_left_out += with_map and not whole
-        return position
-
-    def _commit(self) -> None:
-        """Commit what has changed, one commit at a time."""
-        if self._commit_under_way or self._now < self._commit_at or self._revoking:
-            return
-        positions: dict[Partition, Position] = {}
-        for state in self._partitions.values():
-            if state.commit_at <= self._now:
-                positions[state.partition] = self._position(state)
-                state.committing(self._now)
-        if positions:
-            self._commit_at = self._now + self._settings.commit_interval_seconds
-            self._commit_under_way = True
-            self._out.append(Commit(positions))
-
-    def _commit_wanted_at(self) -> float:
-        """When there is something to commit, as far as time decides it: an idle process has nothing to wake for."""
-        at = NEVER
-        for state in self._partitions.values():
-            at = min(at, state.commit_at)
-            if at <= self._commit_at:
-                return self._commit_at
-        return at
-
-    def _on_committed(self, event: Committed) -> None:
-        self._commit_under_way = False
-        self._stats.commits["ok" if event.ok else "failed"] += 1
-        if not event.ok:
-            self._commit_at = self._now + self._settings.commit_interval_seconds
-        for partition, position in event.positions.items():
-            state = self._partitions.get(partition)
-            if state is not None:
-                state.committed_at(position, ok=event.ok)
 
     # ---- what follows from the state
 
@@ -538,7 +480,9 @@ class Machine:
         their own, others have to come in for that.
         """
         gate, dispatcher = self._gate, self._dispatcher
-        return self._halts.keys() == _PROBED and (dispatcher.idle or (gate.undecided and not dispatcher.fresh))
+        return self._halts.only(HaltReason.WEBHOOK_REFUSED) and (
+            dispatcher.idle or (gate.undecided and not dispatcher.fresh)
+        )
 
     def _set_timer(self) -> None:
         at = self._dead_letters.wake_at
@@ -546,8 +490,8 @@ class Machine:
             at = min(at, self._dispatcher.wake_at)
         for state in self._revoking:
             at = min(at, state.deadline or at)
-        if not (self._commit_under_way or self._revoking):
-            at = min(at, self._commit_wanted_at())
+        if not self._revoking:
+            at = min(at, self._commits.wake_at(self._partitions.values()))
         if self._paused and self._settings.lane_policy is not LanePolicy.BLOCK:
             at = min(at, self._relieve_at)
         if at != self._timer and at < NEVER:
@@ -563,10 +507,10 @@ class Machine:
             for (mapping, _), number in state.unended.items():
                 in_progress[mapping] += number
         self._stats.gate_seconds.update({held.value: s for held, s in self._gate.held_seconds.items()})
-        held = self._gate.held
+        held, halt = self._gate.held, self._halts.shown
         return Snapshot(
             state="stopping" if self._stopping else "halted" if self._halts else "running",
-            halt_reason=self._halt.value if self._halt else "",
+            halt_reason=halt.value if halt is not None else "",
             held_by=held.value if held is not None else "",
             stats=self._stats,
             in_progress=dict(in_progress),
