@@ -9,7 +9,7 @@ PIP_INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-ch
 # Hashes for all, and wheels only: building from source would fetch build requirements that no lock file names.
 FROM_LOCK := --require-hashes --only-binary :all:
 
-.PHONY: help demo test test-all simulate fuzz crash outage replicas faults bench alerts docs lint format types build sbom audit lock clean distclean
+.PHONY: help demo test test-all simulate fuzz crash replicas faults bench alerts docs lint format types build sbom audit lock clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
@@ -35,13 +35,10 @@ fuzz: $(VENV)/.dev-installed ## broken records through every format and envelope
 crash: $(VENV)/.dev-installed ## kill the service again and again on real Kafka, and account for every event; ARGS="--rounds 50"
 	@$(PYTHON_IN_VENV) tests/crash/crash.py $(ARGS)
 
-outage: $(VENV)/.dev-installed ## the webhook is down for three minutes: memory, group, recovery; on real Kafka
-	@$(PYTHON_IN_VENV) tests/crash/outage.py $(ARGS)
-
 replicas: $(VENV)/.dev-installed ## three replicas join, leave and die: the sum keeps to the rate; on real Kafka
 	@$(PYTHON_IN_VENV) tests/crash/replicas.py $(ARGS)
 
-faults: $(VENV)/.dev-installed ## brokers, dead-letter topic, webhook and clock fail on real Kafka; ARGS="clock broker-restart"
+faults: $(VENV)/.dev-installed ## brokers, dead-letter topic, webhook and clock fail on real Kafka; ARGS="clock webhook-down"
 	@$(PYTHON_IN_VENV) tests/crash/faults.py $(ARGS)
 
 bench: $(VENV)/.dev-installed ## what the measured claims are measured with; alone it lists them; ARGS="pipeline --all"
