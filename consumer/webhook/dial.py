@@ -29,16 +29,22 @@ async def dial(loop: AbstractEventLoop, host: str, port: int) -> socket.socket:
     """
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
-    tries = [partial(_connect, loop, info) for info in _in_turn(found)]
-    connected, _, failures = await staggered_race(tries, DELAY_SECONDS)
-    if connected is not None:
-        assert isinstance(connected, socket.socket)
-        return connected
+    connected: list[socket.socket] = []
+    tries = [partial(_connect, loop, info, connected) for info in _in_turn(found)]
+    try:
+        _, _, failures = await staggered_race(tries, DELAY_SECONDS)
+    except BaseException:
+        # Given up between a try's success and our turn to hear of it: the race forgets what was won.
+        for each in connected:
+            each.close()
+        raise
+    if connected:
+        return connected[0]
     said = [failure for failure in failures if isinstance(failure, Exception)]
     raise OSError("no address could be connected to") from ExceptionGroup("each said", said)
 
 
-async def _connect(loop: AbstractEventLoop, info: AddressInfo) -> socket.socket:
+async def _connect(loop: AbstractEventLoop, info: AddressInfo, connected: list[socket.socket]) -> None:
     family, kind, protocol, _, address = info
     opened = socket.socket(family, kind, protocol)
     try:
@@ -48,7 +54,7 @@ async def _connect(loop: AbstractEventLoop, info: AddressInfo) -> socket.socket:
     except BaseException:
         opened.close()
         raise
-    return opened
+    connected.append(opened)
 
 
 def _in_turn(found: list[AddressInfo]) -> list[AddressInfo]:

@@ -94,3 +94,21 @@ def test_giving_up_closes_what_was_tried():
     asyncio.run(scenario())
     assert loop.tried == ["six", "four"]
     assert open_ones(loop) == []
+
+
+def test_giving_up_at_the_moment_of_success_closes_it_too():
+    class Late(Loop):
+        async def sock_connect(self, opened, address):
+            await super().sock_connect(opened, address)
+            attempt.cancel()
+
+    async def scenario():
+        nonlocal attempt
+        attempt = asyncio.ensure_future(dial(loop, "hook.example", 443))
+        with pytest.raises(asyncio.CancelledError):
+            await attempt
+
+    attempt, loop = None, Late((FOUR, "a", "ok"))
+    asyncio.run(scenario())
+    assert loop.tried == ["a"]
+    assert open_ones(loop) == []
