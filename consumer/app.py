@@ -11,16 +11,11 @@ from typing import TYPE_CHECKING, Final, Self
 
 import confluent_kafka
 
-from consumer.config.model import BatchFormat, StartPoint
 from consumer.decoding import open_decoding
-from consumer.delivery.dispatch import BatchSettings
-from consumer.delivery.gate import GateSettings
-from consumer.delivery.retry import RetryPolicy
-from consumer.delivery.settings import DeliverySettings, LanePolicy
 from consumer.destination import Destination
+from consumer.from_settings import delivery_settings, source_config
 from consumer.kafka import events
 from consumer.kafka.dead_letter import DeadLettersReported, DeadLetterWriter
-from consumer.kafka.properties import SourceConfig
 from consumer.kafka.source import KafkaSource
 from consumer.letterbox import Letterbox
 from consumer.ops.http import Endpoints, OpsServer
@@ -56,39 +51,6 @@ class SystemClock:
 
     monotonic = staticmethod(time.monotonic)
     unix = staticmethod(time.time)
-
-
-def delivery_settings(settings: Settings) -> DeliverySettings:
-    """What the machine is told of the settings."""
-    delivery, kafka = settings.delivery, settings.kafka
-    single = delivery.batch.format is BatchFormat.SINGLE
-    return DeliverySettings(
-        gate=GateSettings(
-            requests_per_second=delivery.requests_per_second,
-            burst_requests=delivery.burst_requests,
-            concurrency=delivery.concurrency,
-            retry_after_cap_seconds=delivery.retry.cap_seconds,
-        ),
-        retry=RetryPolicy(
-            budget_seconds=delivery.retry.budget_seconds,
-            base_seconds=delivery.retry.base_seconds,
-            cap_seconds=delivery.retry.cap_seconds,
-        ),
-        batch=BatchSettings(
-            max_events=1 if single else delivery.batch.max_events,
-            max_bytes=delivery.batch.max_bytes,
-            linger_seconds=0.0 if single else delivery.batch.linger_seconds,
-            idempotency_group=kafka.group_id if settings.destination.idempotency_key else "",
-        ),
-        # A quarter is the client's own queue, a sixteenth the fetch on top; an eighth may be between the threads.
-        buffer_bytes=kafka.buffer_bytes * 9 // 16,
-        commit_interval_seconds=kafka.commit_interval_seconds,
-        halt_ratio=settings.dead_letter.halt_ratio,
-        offset_map=kafka.offset_map,
-        lane_policy=LanePolicy(delivery.lane.policy.value),
-        lane_patience_seconds=delivery.lane.patience_seconds,
-        dedupe_entries=delivery.dedupe.max_entries,
-    )
 
 
 class Application:
@@ -155,7 +117,7 @@ class Application:
         kafka, dead_letter = self.settings.kafka, self.settings.dead_letter
         if self._decoding.schemas is not None:
             self._decoding.schemas.start()
-        self._source = KafkaSource(self._source_config(), self.service.emit, self._decoding.needs)
+        self._source = KafkaSource(source_config(self.settings), self.service.emit, self._decoding.needs)
         self._writer = DeadLetterWriter(
             bootstrap_servers=kafka.bootstrap_servers,
             properties=kafka.client_properties(),
@@ -330,21 +292,6 @@ class Application:
                     self.service.reset()
             except Exception as error:  # noqa: BLE001 - looking for changes must outlive a fault in it
                 self._warn("watch_failed", type(error).__name__, error=type(error).__name__)
-
-    # ---- the parts
-
-    def _source_config(self) -> SourceConfig:
-        kafka = self.settings.kafka
-        return SourceConfig(
-            bootstrap_servers=kafka.bootstrap_servers,
-            group_id=kafka.group_id,
-            topics=kafka.topics,
-            start_from=kafka.start_from.value if isinstance(kafka.start_from, StartPoint) else kafka.start_from,
-            on_out_of_range=kafka.on_out_of_range.value,
-            buffer_bytes=kafka.buffer_bytes,
-            properties=kafka.client_properties(),
-            drain_timeout_seconds=self.settings.delivery.drain_timeout_seconds,
-        )
 
 
 def _open_tracing() -> Tracing:

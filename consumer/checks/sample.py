@@ -14,10 +14,11 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, 
 
 from consumer.checks.finding import Finding, Verdict
 from consumer.delivery.messages import Partition
+from consumer.from_settings import source_config
 from consumer.kafka.decode.schemas import SchemaUnavailable
 from consumer.kafka.faults import remedy_for
 from consumer.kafka.offsets import offsets_at
-from consumer.kafka.properties import SourceConfig, consumer_properties
+from consumer.kafka.properties import consumer_properties
 from consumer.outcomes import Post, Reject
 
 if TYPE_CHECKING:
@@ -55,16 +56,8 @@ class Sample:
 
 def open_reader(settings: Settings) -> Consumer:
     """A client of the group that joins nothing and commits nothing."""
-    kafka = settings.kafka
-    config = SourceConfig(
-        bootstrap_servers=kafka.bootstrap_servers,
-        group_id=kafka.group_id,
-        topics=kafka.topics,
-        start_from="earliest",
-        properties=kafka.client_properties(),
-    )
     own = {"enable.partition.eof": True, "auto.offset.reset": "earliest", "log_level": 0}
-    return Consumer(consumer_properties(config) | own | {"error_cb": _ignored})
+    return Consumer(consumer_properties(source_config(settings)) | own | {"error_cb": _ignored})
 
 
 def _ignored(_: KafkaError) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.delivery.messages import Partition
 from consumer.errors import KafkaUnavailableError
+from consumer.from_settings import source_config
 from consumer.kafka.dead_letter_headers import split_headers
-from consumer.kafka.properties import SourceConfig, consumer_properties, refused
+from consumer.kafka.properties import consumer_properties, refused
 from consumer.replay.selection import Origin, Selection, Stretch
 from consumer.replay.survey import Surveyor
 
@@ -57,7 +59,7 @@ class Reader:
     """
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
-        self._kafka = settings.kafka
+        self._config = source_config(settings)
         self._dead_letters = settings.dead_letter.topic
         self._say = say
 
@@ -85,7 +87,7 @@ class Reader:
         Raises:
             KafkaUnavailableError: no answer, or no topic.
         """
-        with self._open(Selection(Origin.SOURCE, self._kafka.topics, since_ms=unix_ms)) as (consumer, scope):
+        with self._open(Selection(Origin.SOURCE, self._config.topics, since_ms=unix_ms)) as (consumer, scope):
             yield from self._read(consumer, scope)
 
     def letters(self, place: Place, record_ms: int) -> list[tuple[Place, Mapping[str, str]]]:
@@ -113,14 +115,7 @@ class Reader:
     @contextmanager
     def _open(self, selection: Selection) -> Iterator[tuple[Consumer, Scope]]:
         """A consumer, and what it is to read."""
-        kafka = self._kafka
-        config = SourceConfig(
-            bootstrap_servers=kafka.bootstrap_servers,
-            group_id=kafka.group_id,
-            topics=selection.topics,
-            start_from="earliest",
-            properties=kafka.client_properties(),
-        )
+        config = replace(self._config, topics=selection.topics, start_from="earliest")
         own = {"enable.partition.eof": True, "auto.offset.reset": "earliest", "error_cb": self._error, "log_level": 0}
         properties = {name: value for name, value in consumer_properties(config).items() if name not in _MEMBERSHIP}
         try:
@@ -128,7 +123,7 @@ class Reader:
         except (KafkaException, TypeError, ValueError) as error:
             raise refused(error, config.properties) from None
         try:
-            yield consumer, Surveyor(consumer, selection, kafka.group_id).survey()
+            yield consumer, Surveyor(consumer, selection, config.group_id).survey()
         finally:
             consumer.close()
 

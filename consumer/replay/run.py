@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Final
 
-from consumer.app import SystemClock, delivery_settings
+from consumer.app import SystemClock
 from consumer.delivery.halt import HaltReason
 from consumer.destination import Destination
 from consumer.errors import KafkaUnavailableError
+from consumer.from_settings import delivery_settings, source_config
 from consumer.kafka import events
 from consumer.kafka.dead_letter import DeadLettersReported, DeadLetterWriter
-from consumer.kafka.properties import SourceConfig
 from consumer.ops.log import Repeats, get_logger
 from consumer.ops.readiness import REMEDIES
 from consumer.reload import MappingsReloader
@@ -133,16 +133,7 @@ def open_source(settings: Settings, selection: Selection, decoding: Decoding) ->
     Raises:
         ConfigurationError: librdkafka refuses the properties.
     """
-    kafka = settings.kafka
-    config = SourceConfig(
-        bootstrap_servers=kafka.bootstrap_servers,
-        group_id=kafka.group_id,
-        topics=selection.topics,
-        start_from="earliest",
-        buffer_bytes=kafka.buffer_bytes,
-        properties=kafka.client_properties(),
-        drain_timeout_seconds=settings.delivery.drain_timeout_seconds,
-    )
+    config = replace(source_config(settings), topics=selection.topics, start_from="earliest")
     source = BoundedSource(config, selection, decoding.needs)
     if decoding.schemas is not None:
         decoding.schemas.start()

@@ -28,7 +28,7 @@ PURE: Final = ("segment", "chartmogul", "delivery")
 
 MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "errors": ("outcomes",),
-    "outcomes": ("errors",),
+    "outcomes": (),
     "resources": (),
     "reads": (),
     "segment": ("errors", "outcomes", "reads"),
