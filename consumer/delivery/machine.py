@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from consumer.delivery.backpressure import Backpressure
 from consumer.delivery.commits import Commits
 from consumer.delivery.dead_letters import DeadLetters
 from consumer.delivery.dedupe import Delivered
@@ -68,7 +69,6 @@ if TYPE_CHECKING:
     from consumer.delivery.messages import Answer
     from consumer.outcomes import DecodeReason, Planned, RejectReason
 
-_RESUME_SHARE = 0.5
 _RELIEVE_SECONDS = 1.0
 
 
@@ -89,6 +89,7 @@ class Machine:
         self._revoking: list[PartitionState] = []
         self._halts = Halts(self._out)
         self._commits = Commits(settings, self._gate, self._stats, self._out, now)
+        self._backpressure = Backpressure(settings.buffer_bytes)
         self._stopping = False
         self._delivered = Delivered(settings.dedupe_entries) if settings.dedupe_entries else None
         self._letters = self._admitted = 0
@@ -451,24 +452,11 @@ class Machine:
     # ---- what follows from the state
 
     def _pause(self) -> None:
-        """Pause the partitions whose share of the memory is full, or whose map could not take more; all in a halt."""
-        if self._stopping or (self._halts and not self._wants_another()):
-            wanted = frozenset(self._partitions)
-        elif not self._partitions:
-            wanted = frozenset()
-        else:
-            share = self._settings.buffer_bytes / len(self._partitions)
-            paused = []
-            for partition, state in self._partitions.items():
-                limit = share * _RESUME_SHARE if state.paused else share
-                state.paused = state.buffered_bytes >= limit or not state.ledger.admits()
-                if not state.paused:
-                    state.full_since = None
-                    continue
-                paused.append(partition)
-                if state.full_since is None:
-                    state.full_since = self._now
-            wanted = frozenset(paused)
+        """Pause what `Backpressure` says; everything in a halt."""
+        still = bool(self._halts) and not self._wants_another()
+        busy = self._dispatcher.waiting > 0 or (still if self._halts else self._gate.probing)
+        full = self._backpressure.paused(self._partitions, self._now, busy=busy)
+        wanted = frozenset(self._partitions if self._stopping or still else full)
         if wanted != self._paused:
             self._paused = wanted
             self._out.append(Pause(wanted))
@@ -487,7 +475,7 @@ class Machine:
     def _set_timer(self) -> None:
         at = self._dead_letters.wake_at
         if not self._stopping:
-            at = min(at, self._dispatcher.wake_at)
+            at = min(at, self._dispatcher.wake_at, self._backpressure.wake_at)
         for state in self._revoking:
             at = min(at, state.deadline or at)
         if not self._revoking:

@@ -113,7 +113,6 @@ class PartitionState:
         "map_chars",
         "open",
         "partition",
-        "paused",
         "stamped_at",
         "unended",
     )
@@ -133,7 +132,6 @@ class PartitionState:
         self.alive = True
         self.deadline: float | None = None
         """When it must be released: set while it is being revoked."""
-        self.paused = False
         self.full_since: float | None = None
         """Since when its share of the memory, or its map, is full; None while it is not."""
         self.in_flight = 0

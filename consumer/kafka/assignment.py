@@ -7,12 +7,13 @@ Theory of operation
 
     Which partitions are to be paused is said as a whole set; what librdkafka has to be told is the difference to what
     it was told before. Two of its habits make that careful. A pause or resume that overtakes the start of the same
-    partition cancels the start (https://github.com/confluentinc/librdkafka/issues/2190, .../issues/5591): a partition
-    is paused only after its first record. And the pause flag survives a revoke
-    (https://github.com/confluentinc/librdkafka/issues/1849): it is taken back when a partition is held again.
+    partition cancels the start (https://github.com/confluentinc/librdkafka/issues/2190, .../issues/5591): before its
+    first record a partition is taken out of librdkafka's assignment instead, and started anew later. And the pause flag
+    survives a revoke (https://github.com/confluentinc/librdkafka/issues/1849): it is taken back when a partition is
+    held again.
 
     With the eager protocol librdkafka knows one assignment, whole; a partition that is started later, or anew, makes
-    it begin anew with all others where they stand.
+    it begin anew with all others where they stand. There a pause before the first record waits for it.
 
 Lives on the Kafka thread.
 """
@@ -41,13 +42,14 @@ class Assignment:
     Attributes:
         held: each with the epoch in which it was given to us.
         started: each with the offset at which it was started.
-        paused: those that librdkafka was told to pause.
+        paused: those of which librdkafka was told to read nothing for now.
     """
 
     def __init__(self, consumer: Consumer, *, cooperative: bool) -> None:
         self._consumer = consumer
         self._cooperative = cooperative
         self._unseen: set[Partition] = set()
+        self._taken_out: set[Partition] = set()
         self.held: dict[Partition, int] = {}
         self.started: dict[Partition, int] = {}
         self.paused: set[Partition] = set()
@@ -66,7 +68,7 @@ class Assignment:
     def release(self, partitions: Iterable[Partition]) -> None:
         """The group has taken these; to be called in the rebalance callback, which it answers."""
         given_up = list(partitions)
-        started = [p for p in given_up if p in self.started]
+        started = [p for p in given_up if p in self.started and p not in self._taken_out]
         for partition in given_up:
             self.held.pop(partition, None)
             self._forget(partition)
@@ -97,10 +99,11 @@ class Assignment:
         Raises:
             KafkaException: as `start`.
         """
-        if partition in self.paused:
+        taken_out = partition in self._taken_out
+        if partition in self.paused and not taken_out:
             self._consumer.resume(to_kafka([partition]))
         self._forget(partition)
-        if self._cooperative:
+        if self._cooperative and not taken_out:
             self._consumer.incremental_unassign(to_kafka([partition]))
 
     def restart(self, offsets: Mapping[Partition, int]) -> None:
@@ -119,20 +122,35 @@ class Assignment:
             self._unseen -= {Partition(message.topic() or "", message.partition() or 0) for message in batch}
 
     def pause(self, wanted: Collection[Partition] | None) -> None:
-        """Make these the paused ones, or (None) all; those without a record yet follow after their first."""
-        pausable = self.started.keys() - self._unseen
-        target = pausable if wanted is None else pausable & set(wanted)
+        """Make these the paused ones, or (None) all.
+
+        Raises:
+            KafkaException: as `start`; to be asked for again.
+        """
+        pausable = self.started.keys() if self._cooperative else self.started.keys() - self._unseen
+        target = set(pausable) if wanted is None else pausable & set(wanted)
         if target == self.paused:
             return
-        if new := target - self.paused:
-            self._consumer.pause(to_kafka(new))
-        if old := self.paused - target:
-            self._consumer.resume(to_kafka(old))
-        self.paused = target
+        new, old = target - self.paused, self.paused - target
+        if seen := new - self._unseen:
+            self._consumer.pause(to_kafka(seen))
+            self.paused |= seen
+        if unseen := new & self._unseen:
+            self._consumer.incremental_unassign(to_kafka(unseen))
+            self._taken_out |= unseen
+            self.paused |= unseen
+        if read := old - self._taken_out:
+            self._consumer.resume(to_kafka(read))
+            self.paused -= read
+        if back := old & self._taken_out:
+            self._consumer.incremental_assign(to_kafka(back, self.started))
+            self._taken_out -= back
+            self.paused -= back
 
     def _forget(self, partition: Partition) -> None:
         self.started.pop(partition, None)
         self._unseen.discard(partition)
+        self._taken_out.discard(partition)
         self.paused.discard(partition)
 
     def _positions(self) -> dict[Partition, int]:

@@ -149,10 +149,10 @@ class SourceLoop:
             if (command := self._inbox.get(patience)) is not None:
                 self._obey(command)
             return
-        if over := self.waiting.over():
-            with suppress(KafkaException):  # they have just been lost; the callback that says so is on its way
+        with suppress(KafkaException):  # some have just been lost; the callback that says so is on its way
+            if over := self.waiting.over():
                 self._assignment.restart(over)
-        self._assignment.pause(None if behind else self._wanted_paused | self.waiting.schemas.keys())
+            self._assignment.pause(None if behind else self._wanted_paused | self.waiting.schemas.keys())
         self._poll()
 
     def _poll(self) -> None:

@@ -155,7 +155,9 @@ OLDEST_SECONDS = _gauge(
 )
 INCOMPLETE = _gauge("partition_incomplete_records", "Records in memory that are not done.", *_BY)
 BUFFERED_BYTES = _gauge("partition_buffered_bytes", "What they hold.", *_BY, unit="bytes")
-PAUSED = _gauge("partition_paused", "1 while reading is paused because memory is full.", *_BY)
+PAUSED = _gauge(
+    "partition_paused", "1 while nothing more is read of it, because memory is full or delivery halted.", *_BY
+)
 MAP_CHARS = _gauge("partition_offset_map_chars", "Length of the last commit's metadata; brokers take 4096.", *_BY)
 
 # ---- the process

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from consumer.delivery import dead_letters, dispatch, gate, ledger, machine, partition, rate, retry
+from consumer.delivery import backpressure, dead_letters, dispatch, gate, ledger, machine, partition, rate, retry
 from consumer.delivery.messages import DeadLettersWritten, Position, Release
 from consumer.delivery.offset_map import Restored
 from consumer.outcomes import Post
@@ -339,6 +339,12 @@ def give_each_replica_the_whole_rate() -> Patches:
 @_bug
 def never_pause() -> Patches:
     return [(machine.Machine, "_pause", lambda self: None)]
+
+
+@_bug
+def bound_the_memory_of_each_partition_alone() -> Patches:
+    """With many of them: what fetches bring beyond the shares added up to ten times the whole."""
+    return [(backpressure.Backpressure, "_is_full", lambda self, held, now, busy: False)]
 
 
 @_bug

@@ -13,7 +13,8 @@ What is checked
     rate        requests of all members together: rate + burst at most, over any second
     asked       a Retry-After closes the gate; concurrency stays below the share; a permit that is free is used
     letters     what is dead-lettered, why, and not before its budget is spent; nor later
-    memory      no partition beyond its share of the budget, but for one fetch; metadata's length; at rest nothing is left
+    memory      no partition beyond its share of the budget, but for one fetch; nor all beyond the whole, while there is
+                enough to send; metadata's length; at rest nothing is left
     balance     planned = ended + in progress, after each turn but a timer's
     rest        it all comes to an end
 """
@@ -376,7 +377,14 @@ class Promise:
     # ---- repeats
 
     def polled(self, replica: Replica, records: Sequence[Record]) -> None:
-        """A machine is about to take records in: what it remembers ends there, as a skip."""
+        """A machine is about to take records in.
+
+        What it remembers ends there, as a skip. With a full memory and enough to send it takes no more than was under
+        way.
+        """
+        replica.crammed += replica.has_enough
+        if replica.crammed > 1:
+            raise Violation("memory", f"{replica.name} has no room and enough to send, and has twice taken more in")
         for record in records:
             tenure = replica.tenures.get(record.partition)
             if tenure is None or record.offset < tenure.cursor:
@@ -401,7 +409,12 @@ class Promise:
 
     def turned(self, replica: Replica) -> None:
         """A machine's turn is over."""
-        gate = replica.machine._gate
+        machine = replica.machine
+        gate = machine._gate
+        held = sum(state.buffered_bytes for state in machine._partitions.values())
+        replica.has_enough = held >= self._plan.buffer_bytes and machine._dispatcher.waiting > 0
+        if not replica.has_enough:
+            replica.crammed = 0
         if gate._held is Held.CONCURRENCY and replica.in_flight < gate.limit:
             raise Violation("asked", f"work waits for a permit, of {gate.limit} only {replica.in_flight} are in use")
 

@@ -56,6 +56,8 @@ class Replica:
         share: of rate and concurrency, as the machine was told.
         closed_until: a Retry-After's end.
         partitions_before: how many it had when it last took records in.
+        has_enough: whether its memory is full, and of something that could be sent.
+        crammed: how often it has taken records in nevertheless.
         remembered: what it is to remember of deliveries with a 2xx, oldest first.
         crash_after: dies after this many more actions.
     """
@@ -75,6 +77,8 @@ class Replica:
         self.closed_until = 0.0
         self.delivered_at = float("-inf")
         self.partitions_before = 1
+        self.has_enough = False
+        self.crammed = 0
         self.remembered: dict[tuple[str, str], None] = {}
         self.dead = False
         self.crash_after: int | None = None

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from confluent_kafka import Message
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from consumer.delivery.messages import Partition
 from consumer.kafka.assignment import Assignment
@@ -52,16 +52,67 @@ def test_only_what_was_started_is_taken_out(consumer):
     assert (parts.held, parts.started) == ({}, {})
 
 
-def test_nothing_is_paused_before_its_first_record(consumer):
+def test_before_its_first_record_a_partition_is_taken_out_rather_than_paused(consumer):
     """Overtaking its start, a pause would cancel it: librdkafka#2190, #5591."""
     parts = assignment(consumer)
+    parts.hold([A0, A1], 1)
+    parts.start({A0: 5, A1: 6})
+    parts.saw([record(A0)])
+    consumer.calls.clear()
+    parts.pause({A0, A1})
+    parts.pause({A0, A1})
+    assert [("pause", {A0}), ("incremental_unassign", {A1})] == consumer.calls
+    assert (parts.started, parts.paused) == ({A0: 5, A1: 6}, {A0, A1})
+    consumer.calls.clear()
+    parts.pause(())
+    assert [("resume", {A0}), ("incremental_assign", {A1: 6})] == consumer.calls
+    assert set() == parts.paused
+
+
+def test_what_was_taken_out_is_not_taken_out_again(consumer):
+    parts = assignment(consumer)
+    parts.hold([A0, A1, A2], 1)
+    parts.start({A0: 5, A1: 6, A2: 7})
+    parts.pause({A0, A1})
+    consumer.calls.clear()
+    parts.stopped(A0)
+    assert consumer.calls == []
+    parts.release([A0, A1, A2])
+    assert consumer.calls == [("incremental_unassign", {A2})]
+    parts.hold([A1], 2)
+    parts.start({A1: 8})
+    parts.saw([record(A1)])
+    parts.pause({A1})
+    assert consumer.calls[-1] == ("pause", {A1})
+
+
+def test_a_pause_that_fails_halfway_is_made_good(consumer, monkeypatch):
+    parts = assignment(consumer)
+    parts.hold([A0, A1], 1)
+    parts.start({A0: 5, A1: 6})
+    parts.saw([record(A0)])
+
+    def lost(_):
+        raise KafkaException(KafkaError(KafkaError._STATE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(consumer, "incremental_unassign", lost)
+        with pytest.raises(KafkaException):
+            parts.pause({A0, A1})
+    assert parts.paused == {A0}
+    consumer.calls.clear()
+    parts.pause({A0, A1})
+    assert consumer.calls == [("incremental_unassign", {A1})]
+
+
+def test_eager_pauses_nothing_before_its_first_record(consumer):
+    parts = assignment(consumer, cooperative=False)
     parts.hold([A0, A1], 1)
     parts.start({A0: 0, A1: 0})
     consumer.calls.clear()
     parts.pause({A0, A1})
     assert consumer.calls == []
     parts.saw([record(A0)])
-    parts.pause({A0, A1})
     parts.pause({A0, A1})
     assert [("pause", {A0})] == consumer.calls
 
