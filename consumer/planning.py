@@ -28,6 +28,7 @@ class Planner:
 
     def __init__(self, decoder: Decoder, route: Route) -> None:
         self._decoder = decoder
+        self._once_more = decoder.without_fallbacks()
         self.route = route
         self._partitions: dict[tuple[str, int], Partition] = {}
 
@@ -56,7 +57,7 @@ class Planner:
     def message_id(self, message: Any) -> str:
         """The messageId of a record that is one event, for the log; "" where it has none, or is several."""
         headers = message.headers() if self._decoder.wants_headers else None
-        decoded = self._decoder.decode(message.value(), headers, message.timestamp()[1])
+        decoded = self._once_more.decode(message.value(), headers, message.timestamp()[1])
         event = decoded[0] if type(decoded) is list and len(decoded) == 1 else None
         found = event.get("messageId") if isinstance(event, dict) else None
         return found[:MAX_ID_CHARS] if isinstance(found, str) else ""

@@ -7,6 +7,7 @@ format → envelope → normalise → is it an event? → fallbacks; both ways d
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -91,6 +92,12 @@ class Decoder:
         plain = json and envelope == "none" and not normalise and not self._fallbacks
         self._fast_bytes = self._limits.unchecked_bytes if plain else -1
         self._partial: PartialReader | None = None
+
+    def without_fallbacks(self) -> Decoder:
+        """A decoder that reads the same and fills in nothing: to look at a record again without counting it twice."""
+        other = copy(self)
+        other._fallbacks = Fallbacks()  # noqa: SLF001 - our own
+        return other
 
     @property
     def wants_headers(self) -> bool:
