@@ -98,7 +98,7 @@ class TracingPlanner(Planner):
 
     def __init__(self, tracer: Tracer, decoder: Decoder, route: Route) -> None:
         self._tracer = tracer
-        # It decodes and has the one attribute that is asked for: a decoder, as far as the planner is concerned.
+        # It has what is asked for: a decoder, as far as the planner is concerned.
         super().__init__(cast("Decoder", _TracingDecoder(tracer, decoder)), route)
 
     def _plan(self, value: bytes | None, message: Message, timestamp_ms: int) -> Sequence[Planned]:
@@ -150,6 +150,10 @@ class _TracingDecoder:
     def decode(self, value: bytes | None, headers: Any, timestamp_ms: int | None) -> Any:
         with self._tracer.start_as_current_span("decode", record_exception=False):
             return self._decoder.decode(value, headers, timestamp_ms)
+
+    def without_fallbacks(self) -> Decoder:
+        """As `Decoder.without_fallbacks`; what is looked at once more for the log is no part of the trace."""
+        return self._decoder.without_fallbacks()
 
 
 class TracingClient:
