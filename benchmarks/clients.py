@@ -4,7 +4,8 @@
 
 Each client runs in a process of its own: 64 at a time, a body of 600 bytes, kept-alive connections, http and TLS, the
 same rounds for each. aiohttp is there for the sandbox; pyreqwest takes part where it is installed (``pip install
-pyreqwest``). It is about the client alone: `pipeline.py` has the whole.
+pyreqwest``). ``bare`` is a protocol as one writes it first: it never fails, closes or is late. It is about the client
+alone: `pipeline.py` has the whole.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+import httptools
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -73,7 +77,51 @@ async def pyreqwest(url: str, ca_file: str, _kind: str) -> tuple[Post, Callable[
     return post, client.close
 
 
+class Bare(asyncio.Protocol):
+    """One connection that never fails, and one request at a time."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self.done: asyncio.Future[int]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio's."""
+        made = cast("asyncio.Transport", transport)
+        self.write, self.close = made.write, made.close
+
+    def data_received(self, data: bytes) -> None:
+        """Asyncio's."""
+        self._parser.feed_data(data)
+
+    def on_message_complete(self) -> None:
+        """The parser's."""
+        self.done.set_result(self._parser.get_status_code())
+
+
+async def bare(url: str, ca_file: str, _kind: str) -> tuple[Post, Callable[[], Awaitable[Any]]]:
+    at, loop = urlsplit(url), asyncio.get_running_loop()
+    trusted = ssl.create_default_context(cafile=ca_file) if at.scheme == "https" else None
+    opened = [await loop.create_connection(Bare, at.hostname, at.port, ssl=trusted) for _ in range(CONCURRENT)]
+    free = [connection for _, connection in opened]
+    head = f"POST {at.path} HTTP/1.1\r\nhost: {at.netloc}\r\ncontent-type: application/json\r\ncontent-length: "
+
+    async def post() -> int:
+        connection = free.pop()
+        connection.done = loop.create_future()
+        connection.write(b"%b%d\r\n\r\n%b" % (head.encode(), len(BODY), BODY))
+        status = await connection.done
+        free.append(connection)
+        return status
+
+    async def close() -> None:
+        for connection in free:
+            connection.close()
+
+    return post, close
+
+
 CLIENTS = {
+    "bare": (bare, ""),
     "lean": (ours, "lean"),
     "pyreqwest": (pyreqwest, ""),
     "aiohttp": (aiohttp, ""),
