@@ -151,9 +151,12 @@ def pipeline(result: Result) -> str:
         for part in ("p50", "p99", "p99.9"):
             columns[f"bare_{part}_ms"] = f"bare {part}, ms"
         text.append(
-            "Latency at half of that throughput, from an event's production to its arrival at the webhook, broker"
+            "Latency, from an event's production to its arrival at the webhook, broker included; *bare* is a Kafka"
         )
-        text.append("included; *bare* is a Kafka consumer that does nothing else, at the same rate.\n")
+        text.append(
+            "consumer that does nothing else, at the same rate: half of that throughput, or so much less that it"
+        )
+        text.append("is not late itself.\n")
         text.append(table(result["latency"], columns))
     return "\n".join(text)
 
