@@ -7,8 +7,8 @@
 Each case reads a backlog of 1.5 KB events (a fresh group, no rate limit), and its steady part is measured: from a tenth
 of the events to the last sample before the end. ``cpu_us_per_event`` is the service's process, user and system, all
 threads. Latency is measured apart, from an event's production to its arrival at the webhook, broker included; ``bare``
-is the same for a consumer that does nothing else. At half of the measured throughput, or at half of that and so on where
-broker and producer are too slow for it on this machine.
+is the same for a consumer that does nothing else. At half of the measured throughput; at half of that and so on, where
+broker and producer are too slow for it here.
 
 Aims: single, 64 connections ≤ 45 (TLS ≤ 65); array ≤ 22; an unwanted record ≤ 8; RSS ≤ 120 MB; p50 ≤ 5 ms, p99 ≤ 15 ms.
 """
