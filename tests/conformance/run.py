@@ -16,7 +16,7 @@ Numbers are read and written as JavaScript does, so the text of every number is 
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -208,16 +208,19 @@ def trigger(case: dict[str, Any]) -> dict[str, Any]:
         return {"ok": False, "match": None, "error_class": "eval"}
 
 
-def main(arguments: list[str]) -> None:
-    company_optional = "--company-optional" in arguments
-    (path,) = [each for each in arguments if not each.startswith("--")]
-    with Path(path).open(encoding="utf-8") as lines:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("vectors", type=Path, metavar="VECTORS.jsonl")
+    parser.add_argument("--company-optional", action="store_true", help="as the shipped default has it")
+    arguments = parser.parse_args()
+    with arguments.vectors.open(encoding="utf-8") as lines:
         for line in lines:
             if line.strip():
                 vector = js_json.decode(line)
-                result = run(vector["kind"], vector.get("input", vector), require_company_id=not company_optional)
+                case = vector.get("input", vector)
+                result = run(vector["kind"], case, require_company_id=not arguments.company_optional)
                 print(js_json.encode({"id": vector["id"], "kind": vector["kind"], **result}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
