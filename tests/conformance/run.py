@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from consumer.chartmogul.compiled import DEFAULT_MAPPINGS, CompiledMapping, MappingSpec
 from consumer.chartmogul.fields import Field, FieldType, Format, shape
@@ -30,6 +30,9 @@ from consumer.segment.js import UNDEFINED
 from consumer.segment.mapping import ROOT_DIRECTIVE, compile_mapping
 from consumer.segment.mapping_check import check_mapping
 from consumer.segment.trigger import TriggerError, TriggerSyntaxError, compile_trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DEFAULT_SUBSCRIPTIONS = [
     {"subscribe": spec.trigger, "partnerAction": spec.action.value, "mapping": spec.mapping}
@@ -208,17 +211,17 @@ def trigger(case: dict[str, Any]) -> dict[str, Any]:
         return {"ok": False, "match": None, "error_class": "eval"}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("vectors", type=Path, metavar="VECTORS.jsonl")
     parser.add_argument("--company-optional", action="store_true", help="as the shipped default has it")
-    arguments = parser.parse_args()
-    with arguments.vectors.open(encoding="utf-8") as lines:
+    asked = parser.parse_args(arguments)
+    with asked.vectors.open(encoding="utf-8") as lines:
         for line in lines:
             if line.strip():
                 vector = js_json.decode(line)
                 case = vector.get("input", vector)
-                result = run(vector["kind"], case, require_company_id=not arguments.company_optional)
+                result = run(vector["kind"], case, require_company_id=not asked.company_optional)
                 print(js_json.encode({"id": vector["id"], "kind": vector["kind"], **result}))
 
 
