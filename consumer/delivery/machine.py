@@ -154,6 +154,7 @@ class Machine:
             elapsed = float(restored.elapsed_seconds)
             self._partitions[partition] = PartitionState(partition, ledger, position, elapsed, self._now)
         self._gate.set_share(event.share)
+        self._backpressure.set_partitions(self._partitions)
 
     def _on_revoking(self, event: Revoking) -> None:
         self._stats.rebalances["revoked"] += 1
@@ -168,11 +169,13 @@ class Machine:
 
     def _on_lost(self, event: Lost) -> None:
         self._stats.rebalances["lost"] += 1
+        held = len(self._partitions)
         for partition in event.partitions:
             state = self._partitions.get(partition)
             if state is not None:
                 self._lose(state)
-                self._share_left(len(self._partitions) + 1)
+        if len(self._partitions) < held:
+            self._share_left(held)
 
     def _lose(self, state: PartitionState) -> None:
         """Give up what is ours no longer: nothing of it may be committed, whatever was asked for before."""
@@ -199,6 +202,7 @@ class Machine:
     def _share_left(self, held: int) -> None:
         """Some of this many partitions are gone: so is their part of rate and concurrency, before anybody has it."""
         self._gate.set_share(self._gate.share * len(self._partitions) / held)
+        self._backpressure.set_partitions(self._partitions)
 
     def _give_up(self, state: PartitionState) -> None:
         state.alive = False
@@ -230,13 +234,15 @@ class Machine:
     # ---- records come in
 
     def _on_polled(self, event: Polled) -> None:
-        stats, partitions = self._stats, self._partitions
+        stats, partitions, touched = self._stats, self._partitions, self._backpressure.touched
         stats.records += len(event.records)
         for record in event.records:
             state = partitions.get(record.partition)
             if state is None:
                 stats.stale += 1
-            elif state.ledger.poll(record.offset):
+                continue
+            touched.add(state)
+            if state.ledger.poll(record.offset):
                 self._take_in(state, record)
             else:
                 stats.already_done += 1
@@ -368,6 +374,7 @@ class Machine:
             self._dead_letters.guard.count(failure=False)
         if not delivery.ends():
             owner.finish(opened)
+            self._backpressure.touched.add(owner)
 
     # ---- dead letters
 
@@ -455,9 +462,9 @@ class Machine:
         """Pause what `Backpressure` says; everything in a halt."""
         still = bool(self._halts) and not self._wants_another()
         busy = self._dispatcher.waiting > 0 or (still if self._halts else self._gate.probing)
-        full = self._backpressure.paused(self._partitions, self._now, busy=busy)
-        wanted = frozenset(self._partitions if self._stopping or still else full)
-        if wanted != self._paused:
+        full = self._backpressure.paused(self._now, busy=busy)
+        wanted = self._backpressure.all if self._stopping or still else full
+        if wanted is not self._paused and wanted != self._paused:
             self._paused = wanted
             self._out.append(Pause(wanted))
 
