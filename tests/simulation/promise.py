@@ -65,6 +65,8 @@ class Tenure:
         ends: deliveries that it was told have ended, in order.
         applied: how many of them there were when the last commit that the broker took was made up.
         over: it was handed over; a commit may still be on its way.
+        taken_over: how many ends it had and could still have when another process was given the partition, which this
+            one had not heard of; None where it was not.
         left_out: where the last commit that the broker took had no map, though it was needed: its offset.
         cursor: the offset after the last record polled.
         uncovered: records known to be done that no commit of this tenure covers yet.
@@ -87,6 +89,7 @@ class Tenure:
         "remaining",
         "restored",
         "sent_at",
+        "taken_over",
         "uncovered",
     )
 
@@ -101,6 +104,7 @@ class Tenure:
         self.applied = 0
         self.left_out: int | None = None
         self.over = False
+        self.taken_over: int | None = None
         self.cursor = position.offset
         self.uncovered: list[Entry] = []
         self.remaining: dict[Entry, int] = {}
@@ -119,6 +123,7 @@ class Promise:
     def __init__(self, plan: Plan, logs: dict[Partition, Log]) -> None:
         self._plan = plan
         self._logs = logs
+        self._latest: dict[Partition, Tenure] = {}
         self._checked = dict.fromkeys(logs, 0)  # index into the log: all before it is passed, and was right to be
         self._sends: deque[float] = deque()
         self.allowance: Counter[str] = Counter()
@@ -345,18 +350,28 @@ class Promise:
         """The broker has taken a commit that was made up when there were this many ends."""
         if ends < tenure.applied:
             return
-        tenure.applied, tenure.left_out = ends, left_out
+        if tenure.taken_over is None:
+            tenure.applied = ends
+        tenure.left_out = left_out
         if tenure.over and left_out is not None:
             self.forgotten(tenure.partition, left_out, "map left out")
 
     # ---- hand-overs
+
+    def assigned(self, tenure: Tenure) -> None:
+        """A tenure begins; an earlier one that has not heard of its end is taken over: its commits come too late."""
+        earlier = self._latest.get(tenure.partition)
+        if earlier is not None and not earlier.over:
+            earlier.taken_over = len(earlier.ends) + len(earlier.in_flight)
+        self._latest[tenure.partition] = tenure
 
     def handed_over(self, tenure: Tenure) -> None:
         """A tenure is over, by whatever end: this much of it may be repeated."""
         tenure.over = True
         allowance = self.allowance
         allowance["in flight"] += len(tenure.in_flight)
-        allowance["since the last commit"] += len(tenure.ends) - tenure.applied
+        ends = len(tenure.ends) if tenure.taken_over is None else min(len(tenure.ends), tenure.taken_over)
+        allowance["since the last commit"] += ends - tenure.applied
         # Unfinished when that commit was made up, that is: some of them have been finished since.
         unfinished = {entry for entry, left in tenure.remaining.items() if left}
         unfinished.update(d.entry for d in tenure.ends[tenure.applied :])

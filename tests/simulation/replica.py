@@ -188,6 +188,7 @@ class Replica:
                 open_seconds = self.machine._gate.open_seconds
                 for partition, position in positions.items():
                     self.tenures[partition] = Tenure(partition, position, open_seconds)
+                    self._world.promise.assigned(self.tenures[partition])
             case ShareChanged(share):
                 self.share = share
             case Lost(partitions):

@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from consumer.delivery.messages import Partition, Position
 from tests.simulation.bugs import planted
 from tests.simulation.history import simulate
 from tests.simulation.plan import FaultKind, Plan, make
+from tests.simulation.promise import Promise, Tenure
 from tests.simulation.run import explain, report, run
 from tests.simulation.shrink import shrink
 
@@ -82,3 +85,15 @@ def test_the_report_names_every_fault():
     assert "10 histories in 2 s, 300 a minute: 0 violations" in text
     assert "3  crash\n" in text
     assert all(kind in text for kind in FaultKind)
+
+
+def test_what_a_take_over_repeats_is_not_unbilled_by_a_commit_that_comes_too_late():
+    # Seed 7,099,375: a process stood still, another repeated what it had not committed, and then its commit was taken.
+    promise, partition = Promise(make(0), {}), Partition("segment", 0)
+    slow, quick = (Tenure(partition, Position(0), 0.0) for _ in range(2))
+    promise.assigned(slow)
+    slow.ends += [SimpleNamespace(entry=offset) for offset in range(3)]
+    promise.assigned(quick)
+    promise.took(slow, 3, None)
+    promise.handed_over(slow)
+    assert promise.allowance["since the last commit"] == 3
