@@ -65,6 +65,7 @@ RECORD_BYTES: Final = 256
 _POLL_SECONDS: Final = 0.1
 _COMMIT_SECONDS: Final = 5.0
 _GRACE_SECONDS: Final = 1.0
+_ANSWER_SECONDS: Final = 1.0
 _BACKOFF_SECONDS: Final = 0.5
 _MAX_BACKOFF_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 3.0
@@ -107,6 +108,7 @@ class SourceLoop:
         self._wanted_paused: frozenset[Partition] = frozenset()
         self._hand_over = HandOver(config.buffer_bytes // 8)
         self._stopping = False
+        self._drained = False
         self._joined = False
         self._look_at = time.monotonic() + _LOOK_SECONDS
 
@@ -119,9 +121,9 @@ class SourceLoop:
             while not self._stopping:
                 self._turn(time.monotonic())
             # Before close(): while it closes, librdkafka answers no question to the coordinator.
-            held = list(self._assignment.held)
             self._drain(list(self._assignment.started))
-            self._let_go(held)
+            self._drained = True
+            self._answer_the_group()
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of the thread's end
             self._faults.fatal(error)
         try:
@@ -272,7 +274,8 @@ class SourceLoop:
 
     def _on_lost(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         lost = from_kafka(partitions)
-        if known := [p for p in lost if p in self._assignment.started]:
+        known = [p for p in lost if p in self._assignment.started]
+        if known and not self._drained:
             self._emit(PartitionsLost(known))
         self._let_go(lost)
 
@@ -288,9 +291,20 @@ class SourceLoop:
         except KafkaException as error:
             self._faults.kafka(error.args[0])
 
+    def _answer_the_group(self) -> None:
+        """Serve the callbacks that wait; what they give or take is let go while it closes.
+
+        One that is still unanswered when librdkafka leaves the group hangs in its own answer, and holds the
+        interpreter's lock: https://github.com/confluentinc/librdkafka/issues/4884. So does one that was answered
+        unasked before, by an unassign of ours.
+        """
+        until = time.monotonic() + _ANSWER_SECONDS
+        while self._consumer.poll(0.0) is not None and time.monotonic() < until:
+            pass
+
     def _drain(self, partitions: Sequence[Partition]) -> None:
         """Have the driver finish what is under way, and commit what it says."""
-        if not partitions:
+        if self._drained or not partitions:
             return
         drain_seconds = self._config.drain_seconds
         reply = Reply(lambda which, positions: self._inbox.put(ReleaseCommand(which, positions)))

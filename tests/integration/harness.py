@@ -14,6 +14,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
+import pytest
 import yaml
 
 from consumer.delivery.offset_map import decode
@@ -72,7 +73,7 @@ class RunningService:
 
     def __init__(self, settings: dict[str, Any], folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.settings = settings
-        self._environment = {**os.environ, "PYTHONWARNINGS": "error", **(environment or {})}
+        self._environment = {**os.environ, "PYTHONWARNINGS": "error", "PYTHONFAULTHANDLER": "1", **(environment or {})}
         self._folder = folder
         self.log: list[dict[str, Any]] = []
         self.noise: list[str] = []
@@ -136,9 +137,15 @@ class RunningService:
         }
 
     def stop(self) -> int:
-        """SIGTERM, and its exit code."""
+        """SIGTERM, and its exit code; one that does not leave says where it stands."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(DEADLINE_SECONDS)
+        try:
+            return self.process.wait(DEADLINE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait()
+            self._reader.join()
+            pytest.fail("\n".join(["it does not leave", *map(str, self.log), "".join(self.noise)]))
 
     def kill(self) -> None:
         """SIGKILL: nothing is drained or committed."""

@@ -44,6 +44,8 @@ class ScriptedConsumer(FakeConsumer):
         self.callbacks = callbacks
 
     def poll(self, timeout: float) -> Message | None:
+        if not self.steps:
+            return None
         first, *self.steps = self.steps
         return first()
 
@@ -74,8 +76,9 @@ class Case:
     def calls(self, name: str, *partitions: Partition) -> Callable[[], None]:
         return lambda: self.consumer.callbacks[name](self.consumer, to_kafka(partitions))
 
-    def run(self, *steps: Callable[[], Message | None]) -> list[Any]:
-        self.consumer.steps = [*steps, lambda: self.inbox.put(StopCommand())]
+    def run(self, *steps: Callable[[], Message | None], stopping: Callable[[], None] = lambda: None) -> list[Any]:
+        """``stopping``: a callback that waits when the partitions have been drained."""
+        self.consumer.steps = [*steps, lambda: self.inbox.put(StopCommand()), stopping]
         self.loop.run()
         return self.events
 
@@ -112,6 +115,20 @@ def test_a_life(case):
     ] == kinds
     assert [event.share for event in case.heard(PartitionsAssigned, ShareChanged)] == [0.5, 0.25]
     assert {A[0]: Position(9), A[1]: Position(9)} == case.consumer.commits
+    assert case.consumer.closed
+
+
+@pytest.mark.parametrize("name", ["on_revoke", "on_lost"])
+def test_what_the_group_takes_while_it_stops_is_answered_once_and_before_it_closes(case, name):
+    def taken() -> None:
+        assert not case.consumer.closed
+        assert set(case.loop._assignment.held) == {A[0]}, "an answer before the question would be taken for this one"
+        case.calls(name, A[0])()
+
+    case.run(case.calls("on_assign", A[0]), nothing, stopping=taken)
+    assert case.loop._assignment.held == {}
+    assert len(case.heard(PartitionsRevoking)) == len(case.heard(PartitionsReleased)) == 1
+    assert case.heard(SourceError, PartitionsLost) == []
     assert case.consumer.closed
 
 
