@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+
+from msgspec import Struct
 
 
 class Action(StrEnum):
@@ -96,8 +97,8 @@ class DeliverReason(StrEnum):
     LANE_POLICY = "lane_policy"
 
 
-class Post(NamedTuple):
-    """A delivery to be sent; a tuple, because making a frozen dataclass costs four times as much, once an event.
+class Post(Struct, frozen=True, gc=False):
+    """A delivery to be sent; a struct, because there is one an event: a tuple costs twice as much to make and to read.
 
     Attributes:
         mapping: the mapping's name.

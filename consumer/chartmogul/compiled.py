@@ -7,16 +7,16 @@ checks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from consumer.chartmogul import contact, customer
 from consumer.chartmogul.body import encode
 from consumer.chartmogul.fields import shape
-from consumer.chartmogul.fused import fuse
+from consumer.chartmogul.fused import Check, fuse
+from consumer.chartmogul.unguarded import unguarded_access
 from consumer.errors import ConfigurationError, MappingError, Problem, TriggerError
-from consumer.outcomes import Action, FieldError, Planned, Post, Reject, RejectReason, Stage
+from consumer.outcomes import Action, Planned, Post, Reject, RejectReason, Stage
 from consumer.segment.mapping import compile_mapping
 from consumer.segment.read_paths import mapping_paths, trigger_paths
 from consumer.segment.trigger import TriggerSyntaxError, compile_trigger
@@ -24,12 +24,6 @@ from consumer.segment.trigger import TriggerSyntaxError, compile_trigger
 if TYPE_CHECKING:
     from consumer.chartmogul.fields import Field
     from consumer.segment.read_paths import Path
-
-_new = tuple.__new__  # what Post() does, without the call of a function in Python
-
-Payload = dict[str, Any]
-Check = Callable[[Payload], "str | tuple[RejectReason, FieldError]"]
-"""Whose customer or contact a payload is about, or why it is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +86,7 @@ class CompiledMapping:
             self._check = contact.check
         else:
             self._fields, self._check = customer.FIELDS, customer.check
-        self._fused: Callable[[dict[str, Any]], Payload | None] = fuse(spec.mapping, self._fields) or _never
-        self._name, self._action, self._lane_prefix = spec.name, spec.action, f"{spec.action.value}:"
+        self._fused = fuse(spec.mapping, self._fields, self._check, spec.name, spec.action)
 
     @property
     def reads(self) -> list[Path]:
@@ -115,82 +108,31 @@ class CompiledMapping:
 
     def make(self, event: dict[str, Any], event_type: str) -> Planned:
         """What becomes of an event that the trigger wants; arguments as of `deliver`."""
-        payload = self._fused(event)
-        context = event.get("context")
-        if payload is None or context.__class__ is not dict or "personas" in context:
-            found = self._carefully(event, event_type, payload)
-            if isinstance(found, Reject):
-                return found
-            payload = found
-        whose = self._check(payload)
-        if isinstance(whose, tuple):
-            return Reject(whose[0], Stage.VALIDATE, self._name, event_type, (whose[1],))
-        lane = self._lane_prefix + whose
-        message_id = event.get("messageId")
-        if message_id.__class__ is not str:
-            message_id = ""
-        return _new(Post, (self._name, self._action, lane, encode(payload), message_id, event_type))
+        fused = self._fused
+        return (fused and fused(event, event_type)) or self._step_by_step(event, event_type)
 
-    def _carefully(self, event: dict[str, Any], event_type: str, payload: Payload | None) -> Payload | Reject:
-        """The payload of an event that is not of the plainest kind; None is one that the fused way has not made."""
-        if payload is None:
-            try:
-                payload, errors = shape(self._resolve(event), self._fields)
-            except MappingError as error:
-                return Reject(RejectReason.MAPPING_ERROR, Stage.MAP, self._name, event_type, error.errors)
-            if errors:
-                return Reject(RejectReason.INVALID_PAYLOAD, Stage.VALIDATE, self._name, event_type, tuple(errors))
+    def _step_by_step(self, event: dict[str, Any], event_type: str) -> Planned:
+        """The same for any event; this way alone says what is refused."""
+        name = self.spec.name
+        try:
+            payload, errors = shape(self._resolve(event), self._fields)
+        except MappingError as error:
+            return Reject(RejectReason.MAPPING_ERROR, Stage.MAP, name, event_type, error.errors)
+        if errors:
+            return Reject(RejectReason.INVALID_PAYLOAD, Stage.VALIDATE, name, event_type, tuple(errors))
         fault = unguarded_access(event)
         if fault is not None:
-            return Reject(RejectReason.INTERNAL_ERROR, Stage.VALIDATE, self._name, event_type, (fault,))
-        return payload
+            return Reject(RejectReason.INTERNAL_ERROR, Stage.VALIDATE, name, event_type, (fault,))
+        whose = self._check(payload)
+        if isinstance(whose, tuple):
+            return Reject(whose[0], Stage.VALIDATE, name, event_type, (whose[1],))
+        message_id = event.get("messageId")
+        if not isinstance(message_id, str):
+            message_id = ""
+        return Post(
+            name, self.spec.action, f"{self.spec.action.value}:{whose}", encode(payload), message_id, event_type
+        )
 
     def refused(self, error: TriggerError, event_type: str) -> Reject:
         """What becomes of an event on which the trigger fails."""
-        return Reject(error.reason, Stage.TRIGGER, self._name, event_type, error.errors)
-
-
-def _never(_event: dict[str, Any]) -> None:
-    """The fused way of a mapping that has none."""
-
-
-def unguarded_access(event: dict[str, Any]) -> FieldError | None:
-    """Where the original fails on an event: it looks for an Engage audience without a guard against null.
-
-    Source: actions-core ``audience-membership.ts``.
-    """
-    context = event.get("context", _ABSENT)
-    if context is None:
-        return FieldError("context", "is null, on which the hosted destination fails; leave it out or send an object")
-    if type(context) is not dict:
-        return None
-    personas = context.get("personas", _ABSENT)
-    if personas is None:
-        return FieldError("context.personas", "is null, on which the hosted destination fails; leave it out")
-    if type(personas) is not dict or personas.get("computation_class") not in _AUDIENCES:
-        return None
-    holder = _MEMBERSHIP.get(_text(event.get("type")))
-    if holder is None or event.get(holder, _ABSENT) is None:
-        return None
-    if _has_no_text(personas.get("computation_key")):
-        return FieldError("context.personas.computation_key", "is an object that has no text; send the audience's key")
-    return None
-
-
-_ABSENT: Final = object()
-_AUDIENCES: Final = ("audience", "journey_step")
-_MEMBERSHIP: Final = {"identify": "traits", "track": "properties"}
-"""Where the original looks an audience's key up, by the event's type."""
-PRESENT: Final = tuple(_MEMBERSHIP.values())
-"""Keys of an event of which it matters whether they hold anything."""
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _has_no_text(value: Any) -> bool:
-    """Whether JavaScript cannot turn a value into a key: an object that says ``toString`` is something else."""
-    if isinstance(value, list):
-        return any(map(_has_no_text, value))
-    return isinstance(value, dict) and "toString" in value
+        return Reject(error.reason, Stage.TRIGGER, self.spec.name, event_type, error.errors)

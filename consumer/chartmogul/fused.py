@@ -1,10 +1,10 @@
-"""One generated function for a mapping: look-up, coercion and removal in one go, for events that need nothing special.
+"""One generated function for a mapping: from an event to its request in one go, for events that need nothing special.
 
 Most of a mapping is ``{"@path": "$.traits.email"}`` and most values are text. The function generated here reads such
-values straight out of the event and takes the ones that stay as they are. Whatever else it meets (a number where text
-is wanted, a list, a value that fails its format, a required field without one) makes it return None: then the caller
-goes the interpreted way (`consumer.chartmogul.compiled`), which alone decides what is coerced and what is refused. So
-the fast way can only ever agree, and a test compares the two over generated mappings and events.
+values straight out of the event, takes the ones that stay as they are, and encodes them. Whatever else it meets (a
+number that needs JavaScript's spelling, a list, a value that fails its format, a required field without one) makes it
+return None: then the caller goes step by step (`consumer.chartmogul.compiled`), which alone decides what is coerced and
+what is refused. So the fast way can only ever agree, and a test compares the two over generated mappings and events.
 
 Nodes that are no plain path or literal (``@if``, ``@template``, ...) are called as the closures that Segment's side
 compiles.
@@ -14,7 +14,10 @@ The source holds no text from a mapping but as ``repr`` of a string; values and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
+
+import orjson
 
 from consumer.chartmogul.dates import is_date, plain_instant
 from consumer.chartmogul.fields import (
@@ -29,12 +32,22 @@ from consumer.chartmogul.fields import (
     shape_object,
 )
 from consumer.chartmogul.formats import plain_email, plain_reference, plain_uri
+from consumer.chartmogul.unguarded import unguarded_access
 from consumer.errors import MappingError
+from consumer.outcomes import FieldError, Post, RejectReason
 from consumer.segment.js import UNDEFINED
 from consumer.segment.mapping import compile_value, path_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+    from consumer.outcomes import Action
+
+Check = Callable[[dict[str, Any]], str | tuple[RejectReason, FieldError]]
+"""Whose customer or contact a payload is about, or why it is refused; may take out of the payload what is not sent."""
+
+Fused = Callable[[dict[str, Any], str], Post | None]
+"""From an event and its type as metrics call it to its request, or to None where the event needs more care."""
 
 _LITERALS: Final = (str, int, float, bool, type(None))
 _PLAIN: Final = {Format.EMAIL: plain_email, Format.URI: plain_uri, Format.URI_REFERENCE: plain_reference}
@@ -42,17 +55,20 @@ _RESERVED_PREFIXES: Final = ("@", "__segment_internal_", "__proto__")
 
 
 def fuse(
-    mapping: Mapping[str, Any], fields: tuple[Field, ...]
-) -> Callable[[dict[str, Any]], dict[str, Any] | None] | None:
+    mapping: Mapping[str, Any], fields: tuple[Field, ...], check: Check, name: str, action: Action
+) -> Fused | None:
     """Generate the function for a mapping, or None where the mapping as a whole is not of that kind.
 
     Args:
         mapping: a valid mapping (`consumer.segment.mapping.compile_mapping` has accepted it).
         fields: the action's fields.
+        check: the action's own checks.
+        name: the mapping's.
+        action: what it sends.
 
     Returns:
-        A function from an event to its payload, or to None where the event needs the interpreted way: a directive
-        that fails is such a case as well, for only there its error gets its field's name. It never changes an event.
+        The function; it never changes an event. A directive that fails makes it return None as well, for only step by
+        step its error gets its field's name.
     """
     if not isinstance(mapping, dict) or PASSED_THROUGH in mapping:
         return None
@@ -63,7 +79,7 @@ def fuse(
     written = [field.name for field in fields if field.required and field.name not in mapping]
     if written or not all(generator.field(by_name.get(key), node) for key, node in mapping.items()):
         return None
-    return generator.build()
+    return generator.build(check, name, action)
 
 
 class _Generator:
@@ -75,15 +91,34 @@ class _Generator:
             "EMPTY": {},
             "UNDEFINED": UNDEFINED,
             "MappingError": MappingError,
+            "JSONEncodeError": orjson.JSONEncodeError,
         }
         self._objects: dict[tuple[str, ...], str] = {(): "event"}
 
-    def build(self) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
-        body = [f"        {each}" for each in (*self._lines, "return payload")]
-        source = "\n".join(["def fused(event):", "    try:", *body, "    except MappingError:", "        return None"])
+    def build(self, check: Check, name: str, action: Action) -> Fused:
+        lane, bound = f"{action.value}:", self._bind
+        self._add(
+            "context = event.get('context')",
+            "if context.__class__ is not dict or 'personas' in context:",
+            f"    if {bound(unguarded_access)}(event) is not None:",
+            "        return None",
+            f"whose = {bound(check)}(payload)",
+            "if whose.__class__ is not str:",
+            "    return None",
+            "message_id = event.get('messageId')",
+            "if message_id.__class__ is not str:",
+            "    message_id = ''",
+            # A copy: orjson's own bytes keep the four kilobytes they were written in, for as long as an event waits.
+            f"body = b'%b' % {bound(orjson.dumps)}(payload)",
+            f"return {bound(Post)}({bound(name)}, {bound(action)}, {lane!r} + whose, body, message_id, event_type)",
+        )
+        # JSONEncodeError: a lone surrogate.
+        endings = ["    except (MappingError, JSONEncodeError):", "        return None"]
+        body = [f"        {each}" for each in self._lines]
+        source = "\n".join(["def fused(event, event_type):", "    try:", *body, *endings])
         # The source is made here, of field names from our own tables, of reprs of texts and of bound names.
         exec(compile(source, "<fused mapping>", "exec"), self._bound)  # noqa: S102 - see above
-        fused: Callable[[dict[str, Any]], dict[str, Any] | None] = self._bound["fused"]
+        fused: Fused = self._bound["fused"]
         return fused
 
     def field(self, field: Field | None, node: Any) -> bool:

@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from consumer.chartmogul.compiled import DEFAULT_MAPPINGS, PRESENT, CompiledMapping, MappingSpec
+from consumer.chartmogul.compiled import DEFAULT_MAPPINGS, CompiledMapping, MappingSpec
+from consumer.chartmogul.unguarded import PRESENT
 from consumer.errors import ConfigurationError, Problem, TriggerError
 from consumer.outcomes import Planned, Reject, RejectReason, Skip, SkipReason
 from consumer.reads import Reads
@@ -98,12 +99,12 @@ class Router:
     def route(self, event: dict[str, Any]) -> tuple[Planned, ...]:
         """The deliveries of one event, at least one; the event is not changed, and no event makes this raise."""
         event_type = event.get("type")
-        mappings = self._by_type.get(event_type) if type(event_type) is str else None
-        if type(event_type) is not str or mappings is None:
+        if type(event_type) is not str or (mappings := self._by_type.get(event_type)) is None:
             return _skip(SkipReason.UNSUPPORTED_EVENT_TYPE, event_type)
         if self._categories and not consent_given(event, self._categories):
             return _skip(SkipReason.FILTERED_BY_END_USER_CONSENT, event_type)
-        if event.get("integrations") and not enabled(event):
+        integrations = event.get("integrations")
+        if integrations and not enabled(integrations):
             return _skip(SkipReason.FILTERED_BY_INTEGRATIONS_OBJECT, event_type)
         if self._filter is not None:
             filtered = self._filter(event)

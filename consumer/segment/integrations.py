@@ -7,28 +7,26 @@ names are case-sensitive; options in an object mean that it is enabled; this des
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 Event = dict[str, Any]
 
-NAMES: Final = ("ChartMogul", "Chart Mogul")
+_NAME, _OTHER_NAME = NAMES = ("ChartMogul", "Chart Mogul")
 """What the integrations object may call this destination."""
 
 
-def enabled(event: Event) -> bool:
-    """Whether the event's ``integrations`` let it through to ChartMogul.
+def enabled(integrations: Any) -> bool:
+    """Whether an event's ``integrations`` let it through to ChartMogul.
 
     false under either name blocks, whatever the other says; true or an object of options lets through; else ``All``
     decides, and blocks only if it is false. Values of other kinds say nothing, nor does an ``integrations`` that is no
     object: Segment's documentation knows only these.
     """
-    integrations = event.get("integrations")
-    if not integrations or integrations.__class__ is not dict:
+    if integrations.__class__ is not dict:
         return True
-    name, other_name = NAMES
-    if name not in integrations and other_name not in integrations:
+    first, second = integrations.get(_NAME), integrations.get(_OTHER_NAME)
+    if first is None and second is None:
         return integrations.get("All") is not False
-    first, second = integrations.get(name), integrations.get(other_name)
     if first is False or second is False:
         return False
     if first is True or second is True or isinstance(first, dict) or isinstance(second, dict):

@@ -221,8 +221,8 @@ class Scene:
         red = [sample for sample in self.probe.between(begin, end) if not sample.ready]
         self.expect(f"/readyz says: {reason}", any(reason in sample.text for sample in red))
         self.expect("the metric ready is 0 meanwhile", any(metric(s.metrics, "ready") == 0 for s in red))
-        self.figures["not_ready_seconds"] = round(self.not_ready_seconds(begin), 1)
-        self.figures["reasons"] = sorted({line for sample in red for line in sample.text.splitlines()})
+        self.figures.setdefault("not_ready_seconds", []).append(round(self.not_ready_seconds(begin), 1))
+        self.figures.setdefault("reasons", []).append(sorted({line for each in red for line in each.text.splitlines()}))
 
     def ready_throughout(self, begin: float) -> None:
         """It has never said that it was not, from then on."""

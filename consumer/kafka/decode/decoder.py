@@ -20,7 +20,7 @@ from consumer.kafka.decode.jsontext import may_be_deep
 from consumer.kafka.decode.kinds import kind_of
 from consumer.kafka.decode.limits import DecodeLimits, too_large
 from consumer.kafka.decode.normalise import Normalise, Normaliser
-from consumer.kafka.decode.partial import PartialReader
+from consumer.kafka.decode.partial import partial_reader
 from consumer.kafka.decode.schemas import SchemaNotLoadedError, SchemaUnavailable
 from consumer.outcomes import DecodeReason, FieldError, Reject, RejectReason, Skip, SkipReason, Stage
 
@@ -91,7 +91,7 @@ class Decoder:
         json = format in {"auto", "json"}
         plain = json and envelope == "none" and not normalise and not self._fallbacks
         self._fast_bytes = self._limits.unchecked_bytes if plain else -1
-        self._partial: PartialReader | None = None
+        self._partial: Callable[[bytes], Event | None] | None = None
 
     def without_fallbacks(self) -> Decoder:
         """A decoder that reads the same and fills in nothing: to look at a record again without counting it twice."""
@@ -127,7 +127,7 @@ class Decoder:
         Args:
             reads: of the router that gets the events. Whoever changes the router changes this with it.
         """
-        self._partial = PartialReader(reads, self._max_depth) if reads is not None else None
+        self._partial = partial_reader(reads, self._max_depth) if reads is not None else None
 
     def decode(
         self,

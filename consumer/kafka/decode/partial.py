@@ -24,40 +24,41 @@ if TYPE_CHECKING:
 Event = dict[str, Any]
 
 
-class PartialReader:
-    """Reads events by what is asked of them.
+def partial_reader(reads: Reads, max_depth: int) -> Callable[[bytes], Event | None]:
+    """A function that reads events by what is asked of them.
 
     It reads as much as the last event deserved and again where it has read too little: on most topics events that are
     wanted are rare, or all of them are. What it gives depends on the event alone, but for what it costs.
+
+    Returns:
+        From a record's text to the event, perhaps without what nobody reads; None where it takes a closer look.
     """
+    read_other = _reader(reads.of_others)
+    read_wanted = _reader(reads.of_wanted) if reads.of_wanted is not None else None
+    types = reads.types
+    expects_wanted = False
 
-    def __init__(self, reads: Reads, max_depth: int) -> None:
-        self._others = _reader(reads.of_others)
-        self._wanted = _reader(reads.of_wanted) if reads.of_wanted is not None else None
-        self._types = reads.types
-        self._max_depth = max_depth
-        self._expects_wanted = False
-
-    def __call__(self, text: bytes) -> Event | None:
-        """The event, perhaps without what nobody reads; None where it takes a closer look."""
-        wanted = self._wanted
+    def read(text: bytes) -> Event | None:
+        nonlocal expects_wanted
         try:
-            if wanted is not None and self._expects_wanted:
-                event = wanted(text)
-                if event["type"] not in self._types:
-                    self._expects_wanted = False
+            if expects_wanted and read_wanted is not None:
+                event = read_wanted(text)
+                if event["type"] not in types:
+                    expects_wanted = False
             else:
-                event = self._others(text)
-                if event["type"] in self._types:
-                    if wanted is None:
+                event = read_other(text)
+                if event["type"] in types:
+                    if read_wanted is None:
                         return None
-                    self._expects_wanted = True
-                    event = wanted(text)
+                    expects_wanted = True
+                    event = read_wanted(text)
             if not text.isascii():
                 text.decode()  # raises ValueError for what is not UTF-8
         except (msgspec.MsgspecError, ValueError, LookupError, RecursionError):
             return None
-        return None if may_be_deep(text, self._max_depth) else event
+        return None if may_be_deep(text, max_depth) else event
+
+    return read
 
 
 def _reader(tree: Tree) -> Callable[[bytes], Event]:

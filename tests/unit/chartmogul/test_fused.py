@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumer.chartmogul import contact, customer
+from consumer.chartmogul import contact
 from consumer.chartmogul.compiled import DEFAULT_MAPPINGS, CompiledMapping, MappingSpec
-from consumer.chartmogul.fields import shape
 from consumer.chartmogul.fused import fuse
 from consumer.errors import ConfigurationError
 from consumer.outcomes import Action
 from consumer.segment import js_json
-from consumer.segment.mapping import compile_mapping
 from tests.conformance import cases
 
-FIELDS = {Action.SEND_CONTACT: contact.fields(require_company_id=True), Action.SEND_CUSTOMER: customer.FIELDS}
+DEFAULT = CompiledMapping(DEFAULT_MAPPINGS[0], require_company_id=True)
 IDENTIFY = {
     "type": "identify",
     "messageId": "m-1",
@@ -41,26 +40,22 @@ def specs(draw):
 def test_it_agrees_wherever_it_answers(spec, events):
     mapping, events = js_json.decode(cases.line({"m": [spec.mapping, events]}))["m"]
     try:
-        resolve = compile_mapping(mapping)
+        compiled = CompiledMapping(replace(spec, mapping=mapping), require_company_id=True)
     except ConfigurationError:
         return
-    fused = fuse(mapping, FIELDS[spec.action])
-    for event in events if fused is not None else ():
+    for event in events if compiled._fused is not None else ():
         before = copy.deepcopy(event)
-        payload = fused(event)
+        post = compiled._fused(event, "identify")
         assert repr(event) == repr(before)
-        if payload is not None:
-            expected, errors = shape(resolve(event), FIELDS[spec.action])
-            assert not errors
-            assert payload == expected
-            assert list(payload) == list(expected)
+        if post is not None:
+            assert post == compiled._step_by_step(event, "identify")
 
 
 def test_the_default_mappings_go_the_short_way():
-    spec = DEFAULT_MAPPINGS[0]
-    fused = fuse(spec.mapping, FIELDS[spec.action])
-    assert fused is not None
-    assert fused(IDENTIFY) == {
+    post = DEFAULT._fused(IDENTIFY, "identify")
+    assert (post.mapping, post.action, post.lane) == ("Send Contact", Action.SEND_CONTACT, "sendContact:u-1")
+    assert (post.message_id, post.event_type) == ("m-1", "identify")
+    assert orjson.loads(post.body) == {
         "type": "Send Contact",
         "message_id": "m-1",
         "timestamp": "2024-01-15T10:00:00.000Z",
@@ -83,13 +78,19 @@ def test_the_default_mappings_go_the_short_way():
         {"traits": {"email": "no address"}},
         {"traits": {"company": {"id": True}}},
         {"traits": {"company": {}}},
+        {"traits": {"name": "\ud83d"}},
+        {"userId": None},
+        {"context": None},
+        {"context": {"personas": None}},
     ],
 )
-def test_anything_else_is_left_to_the_interpreted_way(change):
-    spec = DEFAULT_MAPPINGS[0]
-    fused = fuse(spec.mapping, FIELDS[spec.action])
-    assert fused is not None
-    assert fused(IDENTIFY | change) is None
+def test_anything_else_is_left_to_the_other_way(change):
+    assert DEFAULT._fused(IDENTIFY | change, "identify") is None
+
+
+def test_an_event_of_an_engage_audience_goes_the_short_way():
+    personas = {"computation_class": "audience", "computation_key": "big_spenders"}
+    assert DEFAULT._fused(IDENTIFY | {"context": {"personas": personas}}, "identify") is not None
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,10 @@ def test_anything_else_is_left_to_the_interpreted_way(change):
 )
 def test_some_mappings_have_no_short_way(mapping):
     required = {} if set(mapping) & {"@path", "type"} or not mapping else contact.DEFAULT_MAPPING
-    assert fuse({**required, **mapping}, FIELDS[Action.SEND_CONTACT]) is None or mapping == {"type": ["a", "b"]}
+    fused = fuse(
+        {**required, **mapping}, contact.fields(require_company_id=True), contact.check, "m", Action.SEND_CONTACT
+    )
+    assert fused is None or mapping == {"type": ["a", "b"]}
 
 
 def test_directives_are_called_in_their_place():
@@ -123,5 +127,4 @@ def test_directives_are_called_in_their_place():
     compiled = CompiledMapping(
         MappingSpec("m", Action.SEND_CONTACT, 'type = "identify"', mapping), require_company_id=True
     )
-    assert compiled._fused(IDENTIFY)["name"] == "ada@example.com!"
-    assert orjson.loads(compiled.make(IDENTIFY, "identify").body)["name"] == "ada@example.com!"
+    assert orjson.loads(compiled._fused(IDENTIFY, "identify").body)["name"] == "ada@example.com!"

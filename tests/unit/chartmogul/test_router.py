@@ -130,6 +130,16 @@ def test_every_mapping_that_wants_an_event_makes_a_delivery_in_order():
     assert [(each.mapping, type(each)) for each in planned] == [("m0", Post), ("m1", Reject), ("m2", Post)]
 
 
+def test_a_trigger_that_fails_refuses_the_event_for_its_mapping_alone():
+    contact, mapping = Action.SEND_CONTACT, DEFAULT_MAPPINGS[0].mapping
+    fails = MappingSpec("fails", contact, 'type = "identify" and (groupId = "x")', mapping)
+    planned = Router([fails, DEFAULT_MAPPINGS[0]]).route(IDENTIFY)
+    refusal = planned[0]
+    assert isinstance(refusal, Reject)
+    assert (refusal.reason, refusal.stage, refusal.mapping) == (RejectReason.TRIGGER_ERROR, Stage.TRIGGER, "fails")
+    assert [each.mapping for each in planned] == ["fails", "Send Contact"]
+
+
 def test_a_disabled_mapping_wants_nothing_and_is_checked_all_the_same():
     spec = DEFAULT_MAPPINGS[0]
     off = MappingSpec(spec.name, spec.action, spec.trigger, spec.mapping, enabled=False)

@@ -2,6 +2,8 @@
 
 from random import Random
 
+from msgspec.structs import replace
+
 from consumer.delivery.dispatch import BatchSettings
 from consumer.delivery.gate import GateSettings
 from consumer.delivery.halt import HaltReason
@@ -479,11 +481,11 @@ def test_repeats_of_what_was_delivered_are_skipped_and_no_others():
     h = Harness(dedupe_entries=2)
     one = Post("m", Action.SEND_CONTACT, "a", b"1", "one", "identify")
     (send,) = h.poll(one)
-    (second,) = h.poll(one._replace(lane="b"))
+    (second,) = h.poll(replace(one, lane="b"))
     h.answer(send)
     assert h.poll(one) == [], "a repeat"
-    assert len(h.poll(one._replace(lane="c", mapping="other"))) == 1, "another mapping's"
-    assert len(h.poll(one._replace(lane="d", message_id=""))) == 1, "an event without an id is never a repeat"
+    assert len(h.poll(replace(one, lane="c", mapping="other"))) == 1, "another mapping's"
+    assert len(h.poll(replace(one, lane="d", message_id=""))) == 1, "an event without an id is never a repeat"
     h.answer(second)
     assert h.ended() == {("delivered", ""): 2, ("skipped", "duplicate"): 1}
 

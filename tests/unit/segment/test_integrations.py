@@ -41,11 +41,7 @@ from consumer.segment.integrations import consent_given, enabled
     ],
 )
 def test_the_integrations_object(integrations: Any, expected: bool):
-    assert expected is enabled({"integrations": integrations})
-
-
-def test_without_integrations_everything_is_enabled():
-    assert enabled({}) is True
+    assert expected is enabled(integrations)
 
 
 ADS = frozenset({"ads"})
