@@ -36,6 +36,14 @@ _REMEDIES: Final = {
 }
 
 
+def _words_for(error: KafkaError) -> str:
+    """What has happened; librdkafka's own words but where they mislead."""
+    if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - a public name
+        # It counts them while they go: of a cluster of three that is away it may say "0/3 brokers are down".
+        return "no broker can be reached"
+    return error.str()
+
+
 def remedy_for(error: KafkaError) -> str:
     """What to look at, or "" where the error says it all."""
     return _REMEDIES.get(error.code(), "")
@@ -80,7 +88,8 @@ class Faults:
         # Errors of the client itself, by their names: no brokers, time-outs, no such host. One connection is none of
         # them: a broker that is away for long loses it again and again, while others answer.
         self._lost |= error.name().startswith("_") and error.code() != KafkaError._TRANSPORT  # noqa: SLF001 - public
-        self._tell(error.name(), f"{error.str()}; {remedy}" if remedy else error.str(), fatal=error.fatal())
+        words = _words_for(error)
+        self._tell(error.name(), f"{words}; {remedy}" if remedy else words, fatal=error.fatal())
 
     def unavailable(self, error: KafkaUnavailableError) -> None:
         """Partitions are held and cannot be read yet."""

@@ -38,6 +38,13 @@ def test_a_fault_is_told_once_in_half_a_minute_though_its_words_differ(subject, 
     assert [error.message for error in told] == ["disconnected after 0 s", "disconnected after 30 s"]
 
 
+def test_librdkafka_s_count_of_brokers_that_are_down_is_not_repeated(subject, told):
+    """It counts while they go: of a cluster of three that is away it may say that none is down."""
+    subject.kafka(KafkaError(KafkaError._ALL_BROKERS_DOWN, "0/3 brokers are down"))
+    (error,) = told
+    assert error.message == "no broker can be reached; check kafka.bootstrap_servers and the network"
+
+
 def test_a_lost_connection_is_over_when_the_brokers_answer_again(subject, told, clock):
     """On a topic without traffic nothing else says so, and the service would stay "not ready"."""
     asked: list[str] = []
