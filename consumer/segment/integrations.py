@@ -24,9 +24,9 @@ def enabled(integrations: Any) -> bool:
     """
     if integrations.__class__ is not dict:
         return True
-    first, second = integrations.get(_NAME), integrations.get(_OTHER_NAME)
-    if first is None and second is None:
+    if _NAME not in integrations and _OTHER_NAME not in integrations:
         return integrations.get("All") is not False
+    first, second = integrations.get(_NAME), integrations.get(_OTHER_NAME)
     if first is False or second is False:
         return False
     if first is True or second is True or isinstance(first, dict) or isinstance(second, dict):
