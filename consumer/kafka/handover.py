@@ -1,8 +1,6 @@
 """How much may be on its way to the driver: bytes handed over that it has not taken yet.
 
-Above the bound the driver is behind, until it has come down to half of it. At first the thread just waits: a pause
-discards what librdkafka has fetched, and a busy event loop is soon back. Later it must poll again, or the group would
-expel it: then everything is paused.
+Above the bound the driver is behind, until it has come down to half of it.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ class HandOver:
     def __init__(self, bound: int) -> None:
         self._bound = bound
         self._on_its_way = 0
-        self._behind_since: float | None = None
+        self._behind = False
 
     def handed(self, size: int) -> None:
         """A batch of this size goes to the driver."""
@@ -32,14 +30,27 @@ class HandOver:
         """The driver has taken one of this size."""
         self._on_its_way -= size
 
-    def behind(self, now: float) -> bool:
+    def behind(self) -> bool:
         """Whether the driver is behind."""
-        if self._on_its_way <= (self._bound if self._behind_since is None else self._bound // 2):
-            self._behind_since = None
-        elif self._behind_since is None:
-            self._behind_since = now
-        return self._behind_since is not None
+        self._behind = self._on_its_way > (self._bound // 2 if self._behind else self._bound)
+        return self._behind
 
-    def patience(self, now: float) -> float:
-        """Seconds that are left for waiting without a poll."""
-        return 0.0 if self._behind_since is None else max(0.0, self._behind_since + PATIENCE_SECONDS - now)
+
+class Patience:
+    """How long to just wait while nothing more may come in.
+
+    A pause discards what librdkafka has fetched, and there is mostly room again soon. Later the thread must poll, or
+    the group would expel it: then everything is paused.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def left(self, now: float, *, still: bool) -> float:
+        """Seconds that are left for waiting without a poll; ``still``: whether nothing may come in."""
+        if not still:
+            self._since = None
+            return 0.0
+        if self._since is None:
+            self._since = now
+        return max(0.0, self._since + PATIENCE_SECONDS - now)

@@ -7,7 +7,8 @@ Theory of operation
     driver hears of everything by `consumer.kafka.events`, in order: a partition's records come after it was assigned
     and before it is given up.
 
-    Hand-over to the driver is bounded (handover.py).
+    Hand-over to the driver is bounded, and what librdkafka has fetched is not thrown away for a moment's fullness
+    (handover.py).
 
     The one place where this thread waits for the driver is a revoke, with a deadline; it answers commands meanwhile.
     Once partitions are given up, nothing of them is committed any more: Kafka would take it.
@@ -38,7 +39,7 @@ from consumer.kafka.events import (
     ShareChanged,
 )
 from consumer.kafka.faults import Faults
-from consumer.kafka.handover import HandOver
+from consumer.kafka.handover import HandOver, Patience
 from consumer.kafka.inbox import CommitCommand, Inbox, PauseCommand, ReleaseCommand, StopCommand, TookCommand
 from consumer.kafka.properties import SourceConfig, open_consumer
 from consumer.kafka.start import StartResolver
@@ -107,6 +108,7 @@ class SourceLoop:
         self._share = 0.0
         self._wanted_paused: frozenset[Partition] = frozenset()
         self._hand_over = HandOver(config.buffer_bytes // 8)
+        self._patience = Patience()
         self._stopping = False
         self._drained = False
         self._joined = False
@@ -146,15 +148,16 @@ class SourceLoop:
         self.watch.refresh(now, self._assignment)
         self._faults.look_whether_over(now, self.watch.refresh_counts)
         self._share_changed()
-        behind = self._hand_over.behind(now)
-        if behind and (patience := self._hand_over.patience(now)):
+        started = self._assignment.started.keys()
+        still = self._hand_over.behind() or (bool(started) and started <= self._wanted_paused)
+        if patience := self._patience.left(now, still=still):
             if (command := self._inbox.get(patience)) is not None:
                 self._obey(command)
             return
         with suppress(KafkaException):  # some have just been lost; the callback that says so is on its way
             if over := self.waiting.over():
                 self._assignment.restart(over)
-            self._assignment.pause(None if behind else self._wanted_paused | self.waiting.schemas.keys())
+            self._assignment.pause(None if still else self._wanted_paused | self.waiting.schemas.keys())
         self._poll()
 
     def _poll(self) -> None:

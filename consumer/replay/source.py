@@ -161,7 +161,7 @@ class BoundedSource:
             self._emit(PartitionsAssigned(self.scope.positions, 1.0, _EPOCH))
             self._assignment.start(self.scope.starts)
             while not self._stopping:
-                self._turn(time.monotonic())
+                self._turn()
             self._drain()
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of the thread's end
             self._faults.fatal(error)
@@ -169,12 +169,12 @@ class BoundedSource:
             self._consumer.close()
         self._emit(Closed())
 
-    def _turn(self, now: float) -> None:
+    def _turn(self) -> None:
         while (command := self._inbox.get(0)) is not None:
             self._obey(command)
         if self._stopping:
             return
-        if self._hand_over.behind(now):
+        if self._hand_over.behind():
             # There is no group that would expel a member for not polling.
             if (command := self._inbox.get(_POLL_SECONDS)) is not None:
                 self._obey(command)

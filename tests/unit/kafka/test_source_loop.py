@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.delivery.messages import Partition, Position
-from consumer.kafka import loop
+from consumer.kafka import handover, loop
 from consumer.kafka.assignment import to_kafka
 from consumer.kafka.events import (
     Closed,
@@ -22,7 +22,7 @@ from consumer.kafka.events import (
     ShareChanged,
     SourceError,
 )
-from consumer.kafka.inbox import CommitCommand, Inbox, StopCommand, TookCommand
+from consumer.kafka.inbox import CommitCommand, Inbox, PauseCommand, StopCommand, TookCommand
 from consumer.kafka.loop import RECORD_BYTES, SourceLoop
 from consumer.kafka.properties import SourceConfig
 from tests.unit.kafka.fake_consumer import FakeConsumer
@@ -217,9 +217,32 @@ def test_what_is_handed_over_counts_until_it_is_taken(case):
     case.run(case.calls("on_assign", A[0]), nothing, record(A[0], 0, b"x" * 200_000))
     (handed,) = case.heard(Messages)
     assert handed.size == 200_000 + RECORD_BYTES
-    assert case.loop._hand_over.behind(0.0), "an eighth of the buffer is 131,072 bytes"
+    assert case.loop._hand_over.behind(), "an eighth of the buffer is 131,072 bytes"
     case.loop._obey(TookCommand(handed.size))
-    assert not case.loop._hand_over.behind(0.0)
+    assert not case.loop._hand_over.behind()
+
+
+def test_while_all_is_to_pause_the_client_is_told_only_when_it_has_to_be_polled(case, monkeypatch):
+    """A pause discards what the client has fetched, and a full buffer soon has room again."""
+    monkeypatch.setattr(handover, "PATIENCE_SECONDS", 0.01)
+    case.loop._on_assign(case.consumer, to_kafka(A[:2]))
+    case.loop._turn(100.0)
+    case.consumer.steps = [record(A[0], 0), record(A[1], 0)]
+    case.loop._turn(101.0)
+    case.loop._turn(101.0)
+
+    def told(at: float, *paused: Partition) -> list[tuple[str, set[Partition]]]:
+        case.consumer.calls.clear()
+        case.loop._obey(PauseCommand(frozenset(paused)))
+        case.loop._turn(at)
+        return [call for call in case.consumer.calls if call[0] in {"pause", "resume"}]
+
+    assert told(102.0, *A[:2]) == []
+    assert told(102.005) == [], "there was room before it had to be polled"
+    assert told(103.0, *A[:2]) == []
+    assert told(103.02, *A[:2]) == [("pause", set(A[:2]))]
+    assert told(104.0, A[0]) == [("resume", {A[1]})]
+    assert told(105.0, A[1]) == [("pause", {A[1]}), ("resume", {A[0]})], "one alone is paused at once"
 
 
 def test_the_commit_under_way_is_settled_before_the_driver_is_asked_to_let_go(case):
