@@ -108,7 +108,7 @@ class _Generator:
             "message_id = event.get('messageId')",
             "if message_id.__class__ is not str:",
             "    message_id = ''",
-            # A copy: orjson's own bytes keep the four kilobytes they were written in, for as long as an event waits.
+            # As `body.encode`, which has to look for more.
             f"body = b'%b' % {bound(orjson.dumps)}(payload)",
             f"return {bound(Post)}({bound(name)}, {bound(action)}, {lane!r} + whose, body, message_id, event_type)",
         )

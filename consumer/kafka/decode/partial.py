@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, Union
 
 import msgspec
 
+from consumer.kafka.decode.jsontext import may_be_deep
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,7 +36,6 @@ def partial_reader(reads: Reads, max_depth: int) -> Callable[[bytes], Event | No
     read_other = _reader(reads.of_others)
     read_wanted = _reader(reads.of_wanted) if reads.of_wanted is not None else None
     types = reads.types
-    too_many = max_depth + 1
     expects_wanted = False
 
     def read(text: bytes) -> Event | None:
@@ -55,8 +56,7 @@ def partial_reader(reads: Reads, max_depth: int) -> Callable[[bytes], Event | No
                 text.decode()  # raises ValueError for what is not UTF-8
         except (msgspec.MsgspecError, ValueError, LookupError, RecursionError):
             return None
-        without = text.replace(b"{", b"", too_many).replace(b"[", b"", too_many)
-        return event if len(text) - len(without) < too_many else None  # `may_be_deep`, without the call
+        return None if may_be_deep(text, max_depth) else event
 
     return read
 
