@@ -18,6 +18,7 @@ class Section(BaseModel):
 
     model_config = ConfigDict(
         frozen=True,
+        defer_build=True,  # once, within the whole: each section by itself costs a third of the service's import
         extra="forbid",
         allow_inf_nan=False,
         hide_input_in_errors=True,  # an error that is printed by accident holds no secret

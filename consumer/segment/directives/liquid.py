@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 from consumer.errors import MappingError
 from consumer.segment.directives.site import constant
 from consumer.segment.js import utf16_length
-from consumer.segment.liquid import LiquidError, compile_template
 
 if TYPE_CHECKING:
     from consumer.segment.directives.site import Resolver, Site
@@ -20,6 +19,9 @@ MAX_TEMPLATE: Final = 1000
 
 def compile_liquid_directive(template: Any, site: Site) -> Resolver:
     """``@liquid``: the rendered text. A template with a mistake fails for every event; the mistake is noted."""
+    # Here: a twelfth of the service's import, and most mappings have no template.
+    from consumer.segment.liquid import LiquidError, compile_template  # noqa: PLC0415 - as above
+
     if not isinstance(template, str):
         return site.fails("@liquid needs a text")
     if not template:
