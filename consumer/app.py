@@ -88,6 +88,10 @@ class Application:
             on_source=self._on_source,
         )
         self._stopping = asyncio.Event()
+        self.failed = False
+        """Kafka can no longer be read."""
+        self.committed = True
+        """Nothing that was done is missing from the last commits; known once it is `closed`."""
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop
         self._exchange: SnapshotExchange
@@ -159,6 +163,7 @@ class Application:
         try:
             await asyncio.wait_for(asyncio.shield(self.service.closed), seconds)
         except TimeoutError:
+            self.committed = False
             self._log.error("kafka_did_not_close", seconds=seconds)
 
     def stop(self) -> None:
@@ -220,6 +225,7 @@ class Application:
             log.info("revoking", partitions=_names(event.partitions), deadline_seconds=event.deadline_seconds)
         elif isinstance(event, events.PartitionsReleased):
             log.info("released", partitions=_names(event.partitions), committed=event.committed)
+            self.committed &= event.committed or not self._stopping.is_set()
         elif isinstance(event, events.PartitionsLost):
             log.warning("lost", partitions=_names(event.partitions))
         elif isinstance(event, events.CommitDone):
@@ -230,6 +236,7 @@ class Application:
         elif isinstance(event, events.SourceError):
             self._warn("kafka_error", event.code, code=event.code, message=event.message, fatal=event.fatal)
             if event.fatal:
+                self.failed = True
                 self.stop()
         elif isinstance(event, events.BrokersAnswer):
             log.info("kafka_answers")

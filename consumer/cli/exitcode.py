@@ -21,7 +21,7 @@ MEANINGS: Final = {
     ExitCode.FAILED: "failed; one line on standard error says why and what to do; check: something that the"
     " service needs is missing, its line says what to do",
     ExitCode.CONFIGURATION: "wrong settings, mappings or arguments, a line each on standard error; nothing was started",
-    ExitCode.WORK_LEFT: "run: stopped at the drain deadline with POSTs under way; nothing is lost, the next start sends"
-    " them again; replay: some of what was selected is left where it is",
+    ExitCode.WORK_LEFT: "run: stopped at the drain deadline with POSTs under way, or without its last commit; nothing"
+    " is lost, the next start sends them again; replay: some of what was selected is left where it is",
     ExitCode.INTERRUPTED: "interrupted from the keyboard, or told to stop a second time",
 }

@@ -87,9 +87,9 @@ async def _serve(settings: Settings) -> ExitCode:
         await application.closed()
         snapshot = application.service.snapshot()
     log.info("stopped", **outcomes(snapshot))
-    if not asked:
+    if application.failed or not asked:
         return ExitCode.FAILED
-    return ExitCode.WORK_LEFT if snapshot.in_flight else ExitCode.OK
+    return ExitCode.WORK_LEFT if snapshot.in_flight or not application.committed else ExitCode.OK
 
 
 def outcomes(snapshot: Snapshot) -> dict[str, int]:

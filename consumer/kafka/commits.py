@@ -47,6 +47,10 @@ class Commits:
     Args:
         consumer: the Kafka client.
         done: takes each `CommitDone`.
+
+    Attributes:
+        committed: what Kafka has of each partition, as far as known here: where it was started, what was committed
+            since. Whoever starts and gives up partitions keeps it.
     """
 
     def __init__(self, consumer: Consumer, done: Callable[[CommitDone], None]) -> None:
@@ -54,6 +58,7 @@ class Commits:
         self._done = done
         self._under_way: Mapping[Partition, Position] | None = None
         self._settled = 0
+        self.committed: dict[Partition, Position] = {}
 
     def request(self, positions: Mapping[Partition, Position]) -> None:
         """Commit these, and report when it is done; refused while another is under way."""
@@ -86,9 +91,12 @@ class Commits:
     def now(self, positions: Mapping[Partition, Position], deadline: float) -> str | None:
         """Commit and wait; what is transient is tried again until the deadline (monotonic seconds).
 
+        What Kafka has already is not asked for again: between two generations of the group it would refuse.
+
         Returns:
             Kafka's error, or None: committed.
         """
+        positions = {p: position for p, position in positions.items() if self.committed.get(p) != position}
         if not positions:
             return None
         offsets = _offsets(positions)
@@ -99,6 +107,7 @@ class Commits:
             except KafkaException as raised:
                 failed = [raised.args[0]]
             if not failed:
+                self.committed.update(positions)
                 return None
             error = failed[0]
             if error.code() not in TRANSIENT or time.monotonic() + _RETRY_SECONDS >= deadline:
@@ -108,6 +117,8 @@ class Commits:
     def _finish(self, error: str | None) -> None:
         positions, self._under_way = self._under_way, None
         if positions is not None:
+            if error is None:
+                self.committed.update(positions)
             self._done(CommitDone(positions, error))
 
 

@@ -230,6 +230,7 @@ class SourceLoop:
         resolved = {p: starts.positions[p] for p in starts.resolved}
         if error := self._commits.now(resolved, time.monotonic() + _COMMIT_SECONDS):
             raise KafkaUnavailableError(f"committing the starting point: {error}")
+        self._commits.committed.update(starts.positions)
         return starts.positions
 
     def _joined_now(self) -> None:
@@ -288,6 +289,7 @@ class SourceLoop:
     def _let_go(self, partitions: Sequence[Partition]) -> None:
         for partition in partitions:
             self._pending.pop(partition, None)
+            self._commits.committed.pop(partition, None)
         self.waiting.forget(partitions)
         try:
             self._assignment.release(partitions)

@@ -68,6 +68,23 @@ def test_nothing_to_commit_is_done_at_once(case):
     assert case.commits.now({}, soon()) is None
 
 
+@pytest.mark.parametrize("how", ["answered", "waited for", "started there"])
+def test_what_kafka_has_already_is_not_committed_again_while_letting_go(case, how):
+    """Between two generations of the group it would refuse what there is no need for."""
+    if how == "answered":
+        case.commits.request(POSITIONS)
+        case.answered()
+    elif how == "waited for":
+        assert case.commits.now(POSITIONS, soon()) is None
+    else:
+        case.commits.committed.update(POSITIONS)
+    case.consumer.commit_errors = [KafkaError(KafkaError.ILLEGAL_GENERATION)]
+    assert case.commits.now(POSITIONS, soon()) is None
+    assert case.commits.now(OTHERS, soon()) is not None, "what is new is asked for, and the refusal told"
+    assert case.commits.now(OTHERS, soon()) is None, "what was refused is not known to be there"
+    assert case.consumer.commits == OTHERS
+
+
 def test_a_commit_under_way_is_settled_once(case):
     case.commits.request(POSITIONS)
     case.commits.settle(soon())

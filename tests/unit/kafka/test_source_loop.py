@@ -146,6 +146,22 @@ def test_lost_partitions_are_told_and_never_committed(case):
     assert dict.fromkeys(A[:2], Position(0)) == case.consumer.commits
 
 
+def test_what_is_known_of_commits_ends_with_the_partition(case):
+    """Another member has committed meanwhile."""
+    case.run(
+        case.calls("on_assign", A[0]),
+        nothing,
+        lambda: case.inbox.put(CommitCommand({A[0]: Position(9)}, epoch=1)),
+        nothing,
+        case.calls("on_lost", A[0]),
+        lambda: case.consumer.commits.update({A[0]: Position(12)}),
+        case.calls("on_assign", A[0]),
+        nothing,
+    )
+    assert [event.positions for event in case.heard(PartitionsAssigned)] == [{A[0]: Position(0)}, {A[0]: Position(12)}]
+    assert case.consumer.commits == {A[0]: Position(9)}, "the driver's reply, which is new to what was committed last"
+
+
 def test_partitions_taken_before_they_were_started_are_not_spoken_of(case):
     case.consumer.down = True
     case.run(case.calls("on_assign", *A), nothing, case.calls("on_revoke", *A), nothing)
