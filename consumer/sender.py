@@ -1,11 +1,13 @@
-"""Runs the machine's requests against the webhook: as many workers as requests may be under way, no task per request.
+"""Runs the machine's requests against the webhook: posts each `Send` once and hands back an `Answer`.
 
-A worker takes a `Send`, posts it once and hands back an `Answer`; what that means is the machine's business.
+What an answer means is the machine's business. Nearly every request goes out at once, over a connection that is idle;
+one for which a connection has to be opened, or the webhook URL read again, is a task of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
@@ -17,9 +19,9 @@ from consumer.outcomes import FailureKind
 from consumer.webhook.client import NO_HEADERS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from consumer.webhook.client import WebhookClient
+    from consumer.webhook.client import Response, WebhookClient
 
 EXCERPT_BYTES = 1024
 """How much of an answer's body a dead letter shows."""
@@ -78,7 +80,7 @@ def statuses_at(pointer: str) -> Callable[[bytes, int], Sequence[int] | None]:
 
 
 class Sender:
-    """A pool of workers over one client.
+    """Posts over one client; how many at once is the machine's gate's business.
 
     Args:
         client: posts.
@@ -97,7 +99,7 @@ class Sender:
         answered: Callable[[Answer], None],
         clock: Clock,
         *,
-        prepare: Callable[[], Awaitable[object]] | None = None,
+        prepare: Callable[[], Awaitable[object]],
         statuses: Callable[[bytes, int], Sequence[int] | None] = no_statuses,
         failed: Callable[[Answer], None] = lambda _: None,
     ) -> None:
@@ -109,60 +111,72 @@ class Sender:
         self._encode = encode
         self._answered = answered
         self._clock = clock
-        self._idle: list[asyncio.Future[Send]] = []
-        self._workers: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     def send(self, send: Send) -> None:
-        """Start a request: on an idle worker, or on a new one. The machine's gate bounds how many there are."""
-        while self._idle:
-            waiting = self._idle.pop()
-            if not waiting.done():
-                waiting.set_result(send)
+        """Start a request."""
+        started = self._clock.monotonic()
+        if not self._prepare_next:
+            try:
+                body, headers = self._encode(send.bodies), _headers(send)
+                if self._client.post_now(body, headers, partial(self._ended, send, started)):
+                    return
+            except Exception as error:  # noqa: BLE001 - a client's bug must not lose the delivery: it is retried
+                self._ended(send, started, error)
                 return
-        worker = asyncio.get_running_loop().create_task(self._work(send))
-        self._workers.add(worker)
-        worker.add_done_callback(self._workers.discard)
+        task = asyncio.get_running_loop().create_task(self._post(send))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def prepare_next(self) -> None:
         """The next `send` is the probe of a halt: look for a new URL first."""
         self._prepare_next = True
 
     async def aclose(self) -> None:
-        """End the workers; requests under way are given up."""
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        """Give up what is under way: nothing is answered any more."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _work(self, send: Send) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            answer = await self._post(send)
-            if not 200 <= answer.status < 300:
-                self._failed(answer)
-            self._answered(answer)
-            waiting: asyncio.Future[Send] = loop.create_future()
-            self._idle.append(waiting)
-            send = await waiting
-
-    async def _post(self, send: Send) -> Answer:
-        if self._prepare_next and self._prepare is not None:
+    async def _post(self, send: Send) -> None:
+        if self._prepare_next:
             self._prepare_next = False
             await self._prepare()
         started = self._clock.monotonic()
-        headers = {"idempotency-key": send.idempotency_key} if send.idempotency_key else NO_HEADERS
+        outcome: Response | Exception
         try:
-            response = await self._client.post(self._encode(send.bodies), headers)
-        except WebhookError as error:
-            return Answer(send, 0, error.kind, seconds=self._clock.monotonic() - started, excerpt=error.detail)
-        except Exception as error:  # noqa: BLE001 - a client's bug must not lose the delivery: it is retried
-            # The kind of the exception only: its text might hold the URL or a body.
-            detail = f"the client failed: {type(error).__name__}"
-            return Answer(send, 0, FailureKind.PROTOCOL, seconds=self._clock.monotonic() - started, excerpt=detail)
+            outcome = await self._client.post(self._encode(send.bodies), _headers(send))
+        except Exception as error:  # noqa: BLE001 - as above
+            outcome = error
+        self._ended(send, started, outcome)
+
+    def _ended(self, send: Send, started: float, outcome: Response | Exception) -> None:
+        if self._closed:
+            return
         seconds = self._clock.monotonic() - started
-        if 200 <= response.status < 300:
-            statuses = self._statuses(response.body, len(send.bodies))
-            return Answer(send, response.status, seconds=seconds, statuses=statuses)
-        asked = response.headers.get("retry-after")
-        retry_after = retry_after_seconds(asked, self._clock.unix()) if asked is not None else None
-        excerpt = response.body[:EXCERPT_BYTES].decode("utf-8", "replace")
-        return Answer(send, response.status, retry_after=retry_after, seconds=seconds, excerpt=excerpt)
+        if isinstance(outcome, Exception):
+            answer = _failure(send, outcome, seconds)
+        elif 200 <= outcome.status < 300:
+            statuses = self._statuses(outcome.body, len(send.bodies))
+            self._answered(Answer(send, outcome.status, seconds=seconds, statuses=statuses))
+            return
+        else:
+            asked = outcome.headers.get("retry-after")
+            retry_after = retry_after_seconds(asked, self._clock.unix()) if asked is not None else None
+            excerpt = outcome.body[:EXCERPT_BYTES].decode("utf-8", "replace")
+            answer = Answer(send, outcome.status, retry_after=retry_after, seconds=seconds, excerpt=excerpt)
+        self._failed(answer)
+        self._answered(answer)
+
+
+def _headers(send: Send) -> Mapping[str, str]:
+    return {"idempotency-key": send.idempotency_key} if send.idempotency_key else NO_HEADERS
+
+
+def _failure(send: Send, error: Exception, seconds: float) -> Answer:
+    if isinstance(error, WebhookError):
+        return Answer(send, 0, error.kind, seconds=seconds, excerpt=error.detail)
+    # The kind of the exception only: its text might hold the URL or a body.
+    return Answer(send, 0, FailureKind.PROTOCOL, seconds=seconds, excerpt=f"the client failed: {type(error).__name__}")

@@ -19,9 +19,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+import msgspec
+
 from consumer import __version__
 
 if TYPE_CHECKING:
+    from consumer.errors import WebhookError
     from consumer.webhook.lean import LeanClient
     from consumer.webhook.stock import StockClient
 
@@ -35,6 +38,9 @@ USER_AGENT: Final = f"segment-chartmogul-consumer/{__version__}"
 
 T = TypeVar("T")
 
+Done = Callable[["Response | WebhookError"], None]
+"""Takes how an attempt has ended."""
+
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -45,8 +51,7 @@ class ClientKind(StrEnum):
     LEAN = "lean"
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True, gc=False):
     """A complete answer.
 
     Attributes:
@@ -121,6 +126,24 @@ class WebhookClient(Protocol):
         Raises:
             WebhookError: there was no complete answer before the deadline.
             ValueError: a header's name or value holds a line break or is not Latin-1.
+        """
+        ...
+
+    def post_now(self, body: bytes, headers: Mapping[str, str], done: Done) -> bool:
+        """Send one POST at once, without a task or a future, where that can be.
+
+        Args:
+            body: as of `post`.
+            headers: as of `post`.
+            done: called once with what `post` returns or raises, from the event loop, after this has returned. It must
+                not raise.
+
+        Returns:
+            False where nothing was sent and `done` will not be called: there is no connection, or this client has none
+            that can be used so. Then await `post`.
+
+        Raises:
+            ValueError: as `post`.
         """
         ...
 

@@ -1,7 +1,7 @@
 """One connection of the lean client: an asyncio protocol that carries one request at a time.
 
-`Connection.begin` writes head and body in one call and gives a future, which the parser's callbacks resolve: no task,
-stream or lock. Headers are not picked apart on the way: what came is kept up to their end, for who asks for them.
+`Connection.begin` writes head and body in one call, and the parser's last callback calls back with the answer: no task,
+future, stream or lock. Headers are not picked apart on the way: what came is kept up to their end, for who asks.
 What comes after an answer, or unasked, makes the connection unusable: it is closed, and never read as the next answer.
 An answer that is larger than `_MAX_ANSWER_BYTES` with its framing, or its headers than `_MAX_HEAD_BYTES`, is given up.
 """
@@ -20,6 +20,7 @@ from consumer.webhook.failures import garbled, lost, oversized
 
 if TYPE_CHECKING:
     from consumer.errors import WebhookError
+    from consumer.webhook.client import Done
     from consumer.webhook.lean import LeanClient
 
 _MAX_HEAD_BYTES: Final = 64 * 1024
@@ -37,25 +38,23 @@ class Connection(asyncio.BufferedProtocol):
         self._parser = httptools.HttpResponseParser(self)
         self._poll = select.poll()
         self._use_until = 0.0
-        self._waiter: asyncio.Future[Response] | None = None
+        self._exchange: Done | None = None  # the one under way, by whom it tells of its end
         self._transport: asyncio.Transport
 
-    def begin(self, data: bytes) -> asyncio.Future[Response]:
-        """Send a request; the future has its answer, or raises `WebhookError`. Then `leave` must be called."""
+    def begin(self, data: bytes, done: Done) -> None:
+        """Send a request; ``done`` is called once, with its answer or a `WebhookError`, unless `leave` comes before."""
         self._received = 0
         self._head: list[bytes] = []
         self._await_answer()
-        waiter: asyncio.Future[Response] = self._loop.create_future()
-        self._waiter = waiter
+        self._exchange = done
         self._transport.write(data)
-        return waiter
 
-    def leave(self, waiter: asyncio.Future[Response]) -> None:
-        """No one waits any more. Where the answer had not come (the task was cancelled) the connection is closed.
+    def leave(self, done: Done) -> None:
+        """Nobody waits any more. Where the answer had not come (the task was cancelled) the connection is closed.
 
         Where it had, the connection may be in its next exchange by now, which is not to be touched.
         """
-        if self._waiter is waiter:
+        if self._exchange is done:
             self._end()
             self.abort()
 
@@ -69,10 +68,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def fail(self, error: WebhookError) -> None:
         """End the exchange under way."""
-        waiter = self._end()
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(error)
+        done = self._end()
         self.abort()
+        if done is not None:
+            done(error)
 
     def _await_answer(self) -> None:
         """Make ready for an answer, or for the one after a 1xx."""
@@ -80,21 +79,22 @@ class Connection(asyncio.BufferedProtocol):
         self._body: list[bytes] = []
         self._done = self._keep_alive = False
 
-    def _end(self) -> asyncio.Future[Response] | None:
-        waiter, self._waiter = self._waiter, None
-        self._client.deadlines.pop(self, None)
-        return waiter
+    def _end(self) -> Done | None:
+        done, self._exchange = self._exchange, None
+        if done is not None:
+            self._client.ended(self)
+        return done
 
     def _finish(self, *, reusable: bool) -> None:
-        waiter = self._end()
-        if waiter is not None and not waiter.done():
-            body = b"".join(self._body)[:MAX_BODY_BYTES]
-            waiter.set_result(Response(self._status, Headers(_headers, self._head), body))
+        done = self._end()
         # An answer that came before the whole request was written: the rest of it must not meet the next one.
         reusable = reusable and not self._transport.get_write_buffer_size()
         self._use_until = self._loop.time() + KEEPALIVE_SECONDS
         if not reusable or not self._client.keep(self):
             self.abort()
+        if done is not None:
+            body = b"".join(self._body)[:MAX_BODY_BYTES]
+            done(Response(self._status, Headers(_headers, self._head), body))
 
     # asyncio's side
 
@@ -110,7 +110,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """So much was read."""
-        if self._waiter is None:
+        if self._exchange is None:
             self.abort()  # nothing was asked
             return
         self._received += nbytes
@@ -139,7 +139,7 @@ class Connection(asyncio.BufferedProtocol):
         self._client.forget(self)
 
     def _lost(self, error: Exception | None) -> None:
-        if self._waiter is None:
+        if self._exchange is None:
             return
         if self._status >= 200 and error is None:
             names = {name.lower() for name, _ in _headers(self._head)}

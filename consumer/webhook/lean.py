@@ -1,9 +1,9 @@
 """The lean client: asyncio's transports, httptools' parser, and nothing between them.
 
 How it works. `consumer.webhook.exchange.Connection` carries one request at a time; here they are opened, kept and given
-their deadlines. There is no task, stream, lock or timer per request. Idle connections are kept last in, first out;
-before one is used again its socket is polled (1 µs), because a server that closes an idle connection and a request
-that is written to it can cross.
+their deadlines. There is no stream, lock or timer per request, and where a connection is idle no task or future. Idle
+connections are kept last in, first out; before one is used again its socket is polled (1 µs), because a server that
+closes an idle connection and a request that is written to it can cross.
 
 Deadlines stand in one table, with one timer at the earliest. It is moved back when it fires, not when an exchange ends:
 in the usual case, where no attempt times out, that is once every `timeout_seconds`.
@@ -28,6 +28,8 @@ from consumer.webhook.tls import Trust
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from consumer.webhook.client import Done
+
 
 class LeanClient:
     """A `consumer.webhook.client.WebhookClient`; see `open_client` for the arguments."""
@@ -44,7 +46,7 @@ class LeanClient:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._idle: list[Connection] = []
-        self.deadlines: dict[Connection, float] = {}  # of those in an exchange
+        self._deadlines: dict[Connection, float] = {}  # of those in an exchange
         self.connections: set[Connection] = set()  # all
         self.buffer = memoryview(bytearray(64 * 1024))  # for all: what is read is parsed before the next is read
 
@@ -54,11 +56,7 @@ class LeanClient:
 
     async def post(self, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> Response:
         """See `WebhookClient.post`."""
-        head = self._head
-        if headers:
-            check_headers(headers.items())
-            head = _head(self._target, {**self._headers, **headers})
-        data = b"%b%d\r\n\r\n%b" % (head, len(body), body)
+        data = self._request(body, headers)
         loop = asyncio.get_running_loop()
         now = loop.time()
         deadline = now + self._options.timeout_seconds
@@ -67,23 +65,37 @@ class LeanClient:
         else:
             await self._wait_for_turn(loop, deadline)
         try:
-            while self._idle:
-                connection = self._idle.pop()
-                if connection.is_live(now):
-                    break
-                connection.abort()
-            else:
-                connection = await self._connect(loop, deadline)
-            answer = connection.begin(data)
-            self.deadlines[connection] = deadline
-            if deadline < self._timer_at:
-                self._expire_at(loop, deadline)
-            try:
-                return await answer
-            finally:
-                connection.leave(answer)
-        finally:
+            connection = self._live(now) or await self._connect(loop, deadline)
+        except BaseException:
             self._next_turn()
+            raise
+        answer: asyncio.Future[Response] = loop.create_future()
+
+        def done(outcome: Response | WebhookError) -> None:
+            if answer.done():
+                return  # the task was cancelled
+            if isinstance(outcome, WebhookError):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome)
+
+        self.begin(connection, data, done, deadline, loop)
+        try:
+            return await answer
+        finally:
+            connection.leave(done)
+
+    def post_now(self, body: bytes, headers: Mapping[str, str], done: Done) -> bool:
+        """See `WebhookClient.post_now`."""
+        data = self._request(body, headers)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        connection = self._live(now) if self._free else None
+        if connection is None:
+            return False
+        self._free -= 1
+        self.begin(connection, data, done, now + self._options.timeout_seconds, loop)
+        return True
 
     async def set_url(self, url: str) -> None:
         """See `WebhookClient.set_url`."""
@@ -109,6 +121,22 @@ class LeanClient:
             self._trust.ready()
         self._target, self._origin = target, target.origin
         self._headers, self._head = headers, _head(target, headers)
+
+    def _request(self, body: bytes, headers: Mapping[str, str]) -> bytes:
+        head = self._head
+        if headers:
+            check_headers(headers.items())
+            head = _head(self._target, {**self._headers, **headers})
+        return b"%b%d\r\n\r\n%b" % (head, len(body), body)
+
+    def _live(self, now: float) -> Connection | None:
+        """An idle connection that can be used; those that cannot are closed."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_live(now):
+                return connection
+            connection.abort()
+        return None
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, deadline: float) -> Connection:
         target = self._target
@@ -137,6 +165,20 @@ class LeanClient:
             failure = WebhookError(FailureKind.CONNECT, "the client is closed", ambiguous=False)
         raise failure  # out of the handlers: nothing of the foreign exception stays on it, not even as its context
 
+    def begin(
+        self, connection: Connection, data: bytes, done: Done, deadline: float, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """Start an exchange; the permit that was taken for it, and its deadline, last until it has `ended`."""
+        self._deadlines[connection] = deadline
+        if deadline < self._timer_at:
+            self._expire_at(loop, deadline)
+        connection.begin(data, done)
+
+    def ended(self, connection: Connection) -> None:
+        """An exchange is over."""
+        del self._deadlines[connection]
+        self._next_turn()
+
     def keep(self, connection: Connection) -> bool:
         """A connection may be used again; False if it is not wanted."""
         if self._closed or connection.origin != self._origin:
@@ -157,9 +199,9 @@ class LeanClient:
 
     def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
         now = self._timer_at
-        for connection in [each for each, deadline in self.deadlines.items() if deadline <= now]:
+        for connection in [each for each, deadline in self._deadlines.items() if deadline <= now]:
             connection.fail(timed_out(self._options.timeout_seconds, ambiguous=True))
-        self._expire_at(loop, min(self.deadlines.values(), default=math.inf))
+        self._expire_at(loop, min(self._deadlines.values(), default=math.inf))
 
     async def _wait_for_turn(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
         turn: asyncio.Future[None] = loop.create_future()

@@ -28,6 +28,8 @@ from consumer.webhook.tls import Trust
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from consumer.webhook.client import Done
+
 # At debug these loggers would print hosts, headers and answers.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -99,6 +101,10 @@ class StockClient:
         if answer.status_code < 200:
             raise httpx.RemoteProtocolError("switching protocols was not asked for")
         return Response(answer.status_code, Headers(list, answer.headers.raw), bytes(body[:MAX_BODY_BYTES]))
+
+    def post_now(self, body: bytes, headers: Mapping[str, str], done: Done) -> bool:  # noqa: ARG002 - the interface's
+        """Never."""
+        return False
 
     async def set_url(self, url: str) -> None:
         """See `WebhookClient.set_url`."""

@@ -14,6 +14,7 @@ from consumer.outcomes import FailureKind
 from consumer.webhook.client import MAX_BODY_BYTES, USER_AGENT, ClientKind
 from tests.integration.scripted import OK, Scripted
 from tests.integration.webhook_cases import (  # noqa: F401 - three of them are fixtures
+    AT_ONCE,
     BODY,
     TOKEN,
     answered,
@@ -312,7 +313,7 @@ def test_interim_answers_that_do_not_end_are_given_up(kind):
 SMUGGLED = b"HTTP/1.1 201 Smuggled\r\ncontent-length: 0\r\n\r\n"
 
 
-@pytest.mark.parametrize("kind", [TRAILING, ClientKind.LEAN])
+@pytest.mark.parametrize("kind", [TRAILING, ClientKind.LEAN, AT_ONCE])
 @pytest.mark.parametrize("extra", [b"garbage", SMUGGLED, SMUGGLED[:9]], ids=["garbage", "answer", "part"])
 def test_what_follows_an_answer_is_never_taken_for_the_next(kind, extra):
     responses, connections = answered(kind, OK + extra, posts=3)
@@ -406,6 +407,29 @@ def test_a_post_above_the_connections_waits_for_one(kind):
             return [response.status for response in responses], server.most_open, len(server.requests)
 
     assert run(scenario()) == ([200] * 20, 3, 20)
+
+
+def test_it_is_sent_at_once_where_a_connection_is_idle_and_permitted():
+    async def scenario():
+        async with Scripted() as server, client_of(AT_ONCE, server, connections=2) as client:
+            counts = []
+            for posts in (1, 1, 3):
+                await asyncio.gather(*(client.post(BODY) for _ in range(posts)))
+                counts.append(client.at_once)
+            return counts, server.connections
+
+    counts, connections = run(scenario())
+    assert counts == [0, 1, 2], "none is idle; one is; of three one is idle, one opened, and one waits"
+    assert connections == 2
+
+
+def test_a_client_that_never_sends_at_once_says_so():
+    async def scenario():
+        async with Scripted() as server, client_of(ClientKind.STOCK, server) as client:
+            await client.post(BODY)
+            return client.post_now(BODY, {}, lambda _: None), len(server.requests)
+
+    assert run(scenario()) == (False, 1)
 
 
 def test_nor_does_it_wait_beyond_its_deadline(kind):

@@ -194,6 +194,7 @@ def test_a_loss_under_tls_is_one_as_well(kind, certificates, cut, how):
     assert run(scenario()) == (RESET, True, 1)
 
 
+@pytest.mark.parametrize("kind", ClientKind)
 def test_a_ca_file_that_cannot_be_used_is_found_at_once(kind, tmp_path):
     empty = tmp_path / "empty.pem"
     empty.write_text("no certificate")
@@ -250,6 +251,7 @@ def test_the_lean_client_refuses_a_proxy_and_says_what_to_do():
     assert [problem.path for problem in caught.value.problems] == ["destination.proxy"]
 
 
+@pytest.mark.parametrize("kind", ClientKind)
 def test_a_url_that_cannot_be_used_is_refused_at_once(kind):
     with pytest.raises(ConfigurationError) as caught:
         open_client(kind, url=f"//{TOKEN}")

@@ -75,11 +75,20 @@ class Rig:
         return task
 
     async def exchange(self) -> Response:
-        answer = self.connection.begin(b"request")
+        """As the client's `post`, on this connection."""
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
+
+        def done(outcome) -> None:
+            if not answer.done():
+                (answer.set_exception if isinstance(outcome, WebhookError) else answer.set_result)(outcome)
+
+        self.client._free -= 1
+        self.client.begin(self.connection, b"request", done, loop.time() + 60, loop)
         try:
             return await answer
         finally:
-            self.connection.leave(answer)
+            self.connection.leave(done)
 
     def receive(self, data: bytes) -> None:
         for start in range(0, len(data), 65536):
