@@ -141,12 +141,13 @@ class Sender:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _post(self, send: Send) -> None:
-        if self._prepare_next:
-            self._prepare_next = False
-            await self._prepare()
-        started = self._clock.monotonic()
         outcome: Response | Exception
+        started = self._clock.monotonic()
         try:
+            if self._prepare_next:
+                self._prepare_next = False
+                await self._prepare()
+                started = self._clock.monotonic()
             outcome = await self._client.post(self._encode(send.bodies), _headers(send))
         except Exception as error:  # noqa: BLE001 - as above
             outcome = error
@@ -167,8 +168,8 @@ class Sender:
             retry_after = retry_after_seconds(asked, self._clock.unix()) if asked is not None else None
             excerpt = outcome.body[:EXCERPT_BYTES].decode("utf-8", "replace")
             answer = Answer(send, outcome.status, retry_after=retry_after, seconds=seconds, excerpt=excerpt)
-        self._failed(answer)
         self._answered(answer)
+        self._failed(answer)
 
 
 def _headers(send: Send) -> Mapping[str, str]:

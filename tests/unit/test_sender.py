@@ -73,6 +73,7 @@ class Case:
         self.answers: list[Answer] = []
         self.failures: list[Answer] = []
         self.prepared = 0
+        self.prepare_fails = False
         self.clock = Clock()
         self.sender = Sender(
             self.client,  # type: ignore[arg-type] # a fake
@@ -87,6 +88,8 @@ class Case:
     async def prepare(self) -> None:
         assert not self.client.posted, "before the request"
         self.prepared += 1
+        if self.prepare_fails:
+            raise RuntimeError("private")
 
 
 async def turns() -> None:
@@ -140,6 +143,21 @@ def test_the_url_is_read_again_before_a_probe_and_only_then():
         case.sender.send(SEND)
         await turns()
         assert (case.prepared, len(case.answers)) == (1, 2)
+
+    asyncio.run(scenario())
+
+
+def test_a_probe_is_answered_even_if_looking_for_the_url_fails():
+    async def scenario() -> None:
+        case = Case()
+        case.prepare_fails = True
+        case.sender.prepare_next()
+        case.sender.send(SEND)
+        await turns()
+        assert [answer.excerpt for answer in case.answers] == ["the client failed: RuntimeError"]
+        case.sender.send(SEND)
+        await turns()
+        assert [answer.status for answer in case.answers] == [0, 200]
 
     asyncio.run(scenario())
 
