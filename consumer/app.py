@@ -86,10 +86,11 @@ class Application:
             on_halt=self._on_halt,
             on_dead_letter=self._on_dead_letter,
             on_source=self._on_source,
+            on_fault=self._on_fault,
         )
         self._stopping = asyncio.Event()
         self.failed = False
-        """Kafka can no longer be read."""
+        """Kafka can no longer be read, or there was a fault of ours."""
         self.committed = True
         """Nothing that was done is missing from the last commits; known once it is `closed`."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -242,6 +243,12 @@ class Application:
             log.info("kafka_answers")
         elif isinstance(event, events.Closed):
             self._stopping.set()
+
+    def _on_fault(self, error: Exception) -> None:
+        # Whoever restarts the process has another try: nothing that this one lost track of was committed.
+        self._log.error("unexpected_fault", exc_info=error)
+        self.failed = True
+        self.stop()
 
     def _on_halt(self, change: HaltChanged) -> None:
         if change.reason is None:

@@ -6,6 +6,7 @@ import asyncio
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from consumer.kafka.dead_letter import DeadLettersReported
 from consumer.kafka.dead_letter_headers import DeadLetterContext
 from consumer.ops.log import redactor
 from consumer.ops.redact import redact_excerpt
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from consumer.delivery.messages import DeadLetter
-    from consumer.kafka.dead_letter import DeadLettersReported, DeadLetterWriter
+    from consumer.kafka.dead_letter import DeadLetterWriter
     from consumer.sender import Clock
 
 _RECHECK_SECONDS = 5.0
@@ -54,10 +55,15 @@ class Letterbox:
             await asyncio.sleep(_RECHECK_SECONDS)
 
     def write(self, letter: DeadLetter) -> None:
-        """Write one."""
+        """Write one; one that cannot be written for a fault of ours has failed, and is tried again."""
         self._pending[letter.ident] = letter
         message: Message = letter.source  # type: ignore[assignment] # what the planner put there
-        self._writer.write(letter.ident, message, self.context(letter, message))
+        try:
+            self._writer.write(letter.ident, message, self.context(letter, message))
+        except Exception as error:  # noqa: BLE001 - whatever it is must not keep the other deliveries from going on
+            # The kind of the exception only: its text might hold the event.
+            fault = f"a fault of this software ({type(error).__name__}); please report it"
+            self.reported(DeadLettersReported([], [(letter.ident, fault)]))
 
     def context(self, letter: DeadLetter, message: Message) -> DeadLetterContext:
         """What the letter's headers say beside the record's own."""

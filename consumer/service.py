@@ -116,6 +116,7 @@ class Service:
         on_halt: Callable[[HaltChanged], None] = lambda _: None,
         on_dead_letter: Callable[[DeadLetter], None] = lambda _: None,
         on_source: Callable[[events.SourceEvent], None] = lambda _: None,
+        on_fault: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         """Build it; nothing starts.
 
@@ -127,6 +128,8 @@ class Service:
             on_halt: told when delivery halts or goes on, for the log.
             on_dead_letter: told of each dead letter, for the log and the status page.
             on_source: told of each event of the Kafka side, for the log.
+            on_fault: told once of an exception that nobody expected. What was to be done with it is lost to this
+                process, though to nobody else: it has to be stopped.
         """
         self._clock = clock
         self._planner = planner
@@ -134,6 +137,8 @@ class Service:
         self._on_halt = on_halt
         self._on_dead_letter = on_dead_letter
         self._on_source = on_source
+        self._on_fault = on_fault
+        self._faulty = False
         self._source: Source
         self._dead_letters: DeadLetterSink
         self._sender: Sender
@@ -222,8 +227,11 @@ class Service:
         now = self._clock.monotonic()
         self.health.turned_at = now
         do = self._do
-        for action in self._machine.handle(event, now):
-            do[type(action)](action)
+        try:
+            for action in self._machine.handle(event, now):
+                do[type(action)](action)
+        except Exception as error:  # noqa: BLE001 - it would vanish in the event loop, and what waits would wait for ever
+            self._fault(error)
 
     def _want_turn(self) -> None:
         if not self._turn_due:
@@ -241,8 +249,16 @@ class Service:
             self.turn(DeadLettersWritten(acknowledged, failed))
 
     def _source_event(self, event: events.SourceEvent) -> None:
-        self._on_source(event)
-        self._on[type(event)](event)
+        try:
+            self._on_source(event)
+            self._on[type(event)](event)
+        except Exception as error:  # noqa: BLE001 - as in `turn`
+            self._fault(error)
+
+    def _fault(self, error: Exception) -> None:
+        if not self._faulty:
+            self._faulty = True
+            self._on_fault(error)
 
     def _messages(self, event: events.Messages) -> None:
         self.health.source_error = ""

@@ -83,5 +83,7 @@ def _letters(letters: list[dict[str, str]] | str) -> Iterator[str]:
 
 def _block(name: str, value: Any) -> Iterator[str]:
     """A JSON value below its name."""
-    for number, line in enumerate(json.dumps(value, indent=2, ensure_ascii=False).splitlines()):
+    # Half surrogate pairs stay escaped, as in `preview`: nothing can print them.
+    text = json.dumps(value, indent=2, ensure_ascii=False).encode(errors="backslashreplace").decode()
+    for number, line in enumerate(text.split("\n")):
         yield f"{name if number == 0 else '':<9}{line}"

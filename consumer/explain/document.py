@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from consumer.kafka.decode.decoder import header_pairs
+from consumer.kafka.instants import instant
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -37,7 +37,7 @@ def document_of(
             "topic": place.partition.topic,
             "partition": place.partition.number,
             "offset": place.offset,
-            "time": datetime.fromtimestamp(timestamp / 1000, UTC).isoformat(timespec="milliseconds") if kind else None,
+            "time": instant(timestamp) if kind else None,
             "key": None if key is None else _text(key),
             "headers": [
                 [name, None if held is None else _text(held)] for name, held in header_pairs(message.headers())

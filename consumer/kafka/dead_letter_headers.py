@@ -21,11 +21,11 @@ Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from consumer import __version__
+from consumer.kafka.instants import instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,12 +81,12 @@ def build_headers(original: Sequence[Header] | None, context: DeadLetterContext)
         "dlq_status": str(context.status or ""),
         "dlq_response": _capped(context.response),
         "dlq_attempts": str(context.attempts or ""),
-        "dlq_first_at": _iso(context.first_at_ms),
-        "dlq_at": _iso(context.at_ms),
+        "dlq_first_at": instant(context.first_at_ms) or "",
+        "dlq_at": instant(context.at_ms) or "",
         "dlq_topic": context.topic,
         "dlq_partition": str(context.partition),
         "dlq_offset": str(context.offset),
-        "dlq_record_at": _iso(context.record_at_ms),
+        "dlq_record_at": instant(context.record_at_ms) or "",
         "dlq_group": context.group,
         "dlq_mapping": context.mapping,
         "dlq_version": __version__,
@@ -121,9 +121,3 @@ def split_headers(headers: Sequence[Header] | None) -> tuple[list[Header], Mappi
 def _capped(text: str) -> str:
     """At most 1 KiB of UTF-8, whole characters; lone surrogates are replaced."""
     return text.encode(errors="replace")[:MAX_TEXT_BYTES].decode(errors="ignore")
-
-
-def _iso(unix_ms: int) -> str:
-    if not unix_ms:
-        return ""
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -7,10 +7,11 @@ from random import Random
 import pytest
 
 from consumer.app import SystemClock
-from consumer.delivery.messages import Partition
+from consumer.delivery.messages import Assigned, Partition, Pause, Position, Stop
 from consumer.delivery.settings import DeliverySettings
 from consumer.kafka.events import (
     BrokersAnswer,
+    Messages,
     OutOfRange,
     PartitionsAssigned,
     PartitionsLost,
@@ -25,6 +26,17 @@ ZERO, ONE = Partition("events", 0), Partition("events", 1)
 @pytest.fixture
 def service() -> Service:
     return Service(DeliverySettings(), planner=None, random=Random(1), clock=SystemClock())
+
+
+def test_what_nobody_expected_is_told_once_and_never_only_to_the_event_loop():
+    """It would vanish there, and the deliveries that were to be made with it: ready, and never done."""
+    told: list[Exception] = []
+    service = Service(DeliverySettings(), planner=None, random=Random(1), clock=SystemClock(), on_fault=told.append)
+    service._source_event(Messages([], 0))  # there is no planner
+    service._do[Pause] = lambda _: 1 / 0
+    service.turn(Assigned({ZERO: Position(0)}, 1.0))
+    service.turn(Stop())
+    assert [type(error) for error in told] == [AttributeError]
 
 
 @pytest.mark.parametrize("gone", [PartitionsReleased([ZERO], committed=True), PartitionsLost([ZERO])])

@@ -7,8 +7,9 @@ calls of account-level audiences do not have. The hosted destination rejects suc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from consumer.kafka.instants import instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 SentAtSource = Literal["receivedAt", "timestamp", "originalTimestamp", "record_time"]
 GroupUserIdSource = Literal["anonymousId", "groupId"]
-_LAST_MS = 253_402_300_799_999
 """The end of the year 9999: a record's timestamp beyond it is no time."""
 
 
@@ -47,7 +47,7 @@ def filled(event: dict[str, Any], fallbacks: Fallbacks, timestamp_ms: int | None
     added = {}
     if _absent(event.get("sentAt")):
         for source in fallbacks.sent_at:
-            value = _record_time(timestamp_ms) if source == "record_time" else event.get(source)
+            value = instant(timestamp_ms) if source == "record_time" else event.get(source)
             if not _absent(value):
                 added["sentAt"] = value
                 count("sentAt", source)
@@ -64,11 +64,3 @@ def filled(event: dict[str, Any], fallbacks: Fallbacks, timestamp_ms: int | None
 
 def _absent(value: Any) -> bool:
     return value is None or value == ""
-
-
-def _record_time(timestamp_ms: int | None) -> str | None:
-    """The record's time as Segment writes times: UTC, milliseconds, Z."""
-    if timestamp_ms is None or not 0 < timestamp_ms <= _LAST_MS:
-        return None
-    seconds, milliseconds = divmod(timestamp_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03}Z"

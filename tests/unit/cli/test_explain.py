@@ -110,3 +110,9 @@ def test_the_page_of_what_is_no_event_and_of_its_letters():
         "         detail value is not JSON",
     ]
     assert page(dead_letters="it cannot be read")[-1] == "letters  it cannot be read"
+
+
+def test_half_a_character_stays_escaped_for_nothing_can_print_it():
+    shown = page(document={"name": "Bo \ud83d"})
+    assert any(r'"name": "Bo \ud83d"' in line for line in shown)
+    "\n".join(shown).encode()
