@@ -2,8 +2,9 @@
 
 Avro's schema resolution, as far as it shows in JSON: numbers need no promotion there. The result is a schema again,
 in which a record's field may say ``"as"`` (its name in the result) or ``"skip"``, and a record ``"fill"`` (values of
-fields that were not written). Records are matched where they stand, whatever they are called; what the two schemas hold
-differently (a string here, a record there) stays as it was written.
+fields that were not written). Records are matched where they stand, whatever they are called, but for several in one
+union, which are told apart by name; what the two schemas hold differently (a string here, a record there) stays as it
+was written.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class Resolver:
         whole, kind = self._looked_up(writer, self._written), self._kind(writer, self._written)
         if isinstance(reader, list):
             fitting = [each for each in reader if self._kind(each, self._read) == kind]
+            if kind in _RECORDS and len(fitting) > 1:
+                fitting = self._of_that_name(whole, fitting)
             return self.schema(writer, fitting[0]) if fitting else writer
         if self._kind(reader, self._read) != kind:
             return writer
@@ -54,6 +57,18 @@ class Resolver:
             if isinstance(whole, dict) and inner in whole:
                 return {**whole, inner: self.schema(whole[inner], wanted[inner])}
         return writer
+
+    def _of_that_name(self, writer: dict[str, Any], branches: list[Any]) -> list[Any]:
+        """Of a union's records those that are the writer's: by its whole name, by that without namespace, by alias."""
+        whole = writer["name"]
+        last = _last(whole)
+        by_whole, by_last, by_alias = [], [], []
+        for branch in branches:
+            record = self._looked_up(branch, self._read)
+            by_whole += [branch] if record["name"] == whole else []
+            by_last += [branch] if _last(record["name"]) == last else []
+            by_alias += [branch] if last in map(_last, record.get("aliases", ())) else []
+        return by_whole or by_last or by_alias
 
     def _record(self, writer: dict[str, Any], reader: dict[str, Any]) -> str:
         pair = writer["name"], reader["name"]
@@ -87,3 +102,7 @@ class Resolver:
             return ""
         kind = whole["type"] if isinstance(whole, dict) else whole
         return kind if kind in {*_RECORDS, "array", "map", "null"} else "plain"
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]

@@ -88,8 +88,10 @@ def decimal(schema: Mapping[str, Any]) -> Convert:
         unscaled = int.from_bytes(value, "big", signed=True)
         if scale == 0 and -(2**63) <= unscaled < 2**63:
             return unscaled
-        exact = Decimal(unscaled).scaleb(-scale)
-        return float(exact) if len(str(abs(unscaled))) <= _DIGITS_OF_EVERY_DOUBLE else f"{exact:f}"
+        digits = str(abs(unscaled))
+        # Not scaleb(), which rounds to the context's 28 digits: of ids of 38 it would make the same.
+        exact = Decimal((int(unscaled < 0), tuple(map(int, digits)), -scale))
+        return float(exact) if len(digits) <= _DIGITS_OF_EVERY_DOUBLE else f"{exact:f}"
 
     return number
 

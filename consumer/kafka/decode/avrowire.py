@@ -117,6 +117,8 @@ def fixed_reader(size: int) -> Reader:
 
     def read_fixed(data: bytes, at: int, _depth: int) -> tuple[Any, int]:
         end = at + size
+        if end > len(data):
+            raise IndexError  # as reading beyond the end does
         return data[at:end], end
 
     return read_fixed

@@ -123,13 +123,22 @@ def _cloudevents(document: Any, headers: Headers, limits: DecodeLimits) -> Opene
     return Single(_opened_text(document["data"], limits))
 
 
+_DELETIONS = ("d", "t")
+"""Debezium's operations that leave no row: delete, truncate."""
+
+
 def _debezium(document: Any, _headers: Headers, limits: DecodeLimits) -> Opened:
     """A change event's ``after``, an outbox row's ``payload``, or what the outbox router or flattening left of them."""
     if _is_connect(document):
         document = document["payload"]
     row = _opened_text(document, limits)
     if isinstance(row, dict) and "op" in row and ("after" in row or "source" in row):
-        row = _opened_text(row.get("after"), limits)
+        operation, row = row["op"], _opened_text(row.get("after"), limits)
+        if row is None and operation not in _DELETIONS:
+            _refuse(
+                "is a change without the row as it is after it; have the connector capture whole rows or documents"
+                " (MongoDB: capture.mode change_streams_update_full), and events by a table"
+            )
     if row is None:
         return _DELETED
     if isinstance(row, dict):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Headers = Sequence[tuple[str, bytes | None]]
     Read = Callable[[bytes, Headers], Any]
 
+_LAST_ID = 2**31 - 1
+"""Registries count in signed 32 bits; what has a larger id is junk that begins with a zero."""
 _JSON_STARTS = frozenset(b'{[ \t\r\n"-0123456789tfn\xef')
 """First bytes of JSON text, byte order mark included. What starts otherwise is another format, not broken JSON."""
 _NOT_JSON = frozenset({DecodeReason.INVALID_JSON, DecodeReason.INVALID_UTF8})
@@ -59,7 +61,9 @@ class Formats:
             schema_id = header_id(headers)
         except DecodeError:
             return None
-        return prefix_id(value) if schema_id is None else schema_id
+        if schema_id is None:
+            schema_id = prefix_id(value)
+        return None if _is_beyond(schema_id) else schema_id
 
     def json(self, value: bytes, _headers: Headers) -> Any:
         """JSON and nothing before it."""
@@ -98,7 +102,7 @@ class Formats:
             }:  # as JSON Schema has it; Avro's length would be negative here
                 return parse_json(value[offset:], self._limits)
             raise DecodeError(DecodeReason.UNKNOWN_SCHEMA, "names a registry's schema; set source.registry.urls")
-        schema = self._schemas.schema(schema_id)
+        schema = None if _is_beyond(schema_id) else self._schemas.schema(schema_id)
         if schema is None:
             raise DecodeError(
                 DecodeReason.UNKNOWN_SCHEMA, f"names schema {schema_id}, which the registry does not have"
@@ -119,6 +123,11 @@ class Formats:
             found = f"starts with byte 0x{value[0]:02x}, which neither JSON nor the schema registry's prefix does"
             remedy = "producers must write JSON, or Avro or JSON Schema with the registry's prefix"
         return DecodeError(DecodeReason.UNKNOWN_FORMAT, f"{found}; {remedy}")
+
+
+def _is_beyond(schema_id: SchemaId | None) -> bool:
+    """Whether no registry can have it. Asked for it, one may not say so: to its own routes it is no number."""
+    return isinstance(schema_id, int) and schema_id > _LAST_ID
 
 
 FORMATS: dict[str, Callable[[Formats], Read]] = {

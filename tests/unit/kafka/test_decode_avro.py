@@ -151,6 +151,16 @@ class TestShippedSchemas:
             "12345678901234567890.125",
         ),
         (
+            {"type": "bytes", "logicalType": "decimal", "precision": 38},
+            Decimal(12345678901234567890123456789012345678),
+            "12345678901234567890123456789012345678",
+        ),
+        (
+            {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 2},
+            Decimal("-123456789012345678901234567890123456.78"),
+            "-123456789012345678901234567890123456.78",
+        ),
+        (
             {"type": "fixed", "name": "f", "size": 8, "logicalType": "decimal", "precision": 9, "scale": 1},
             Decimal("0.1"),
             0.1,
@@ -305,6 +315,14 @@ class TestRegistryIds:
         return b"\0" + schema_id.to_bytes(4, "big") + data
 
     @pytest.mark.parametrize("format_", ["auto", "avro"])
+    @pytest.mark.parametrize("schema_id", [2**31, 2**32 - 1])
+    def test_an_id_that_no_registry_can_have_is_not_asked_for(self, format_: str, schema_id: int) -> None:
+        """One of Confluent's answers with a page that does not say so: to its routes it is no number."""
+        decoder, value = Decoder(format_, schemas=self.registry), self.prefixed(schema_id, self.avro)
+        assert decoder.schema_id(value) is None
+        assert decoder.decode(value).reason is DecodeReason.UNKNOWN_SCHEMA
+
+    @pytest.mark.parametrize("format_", ["auto", "avro"])
     def test_prefix_or_header_name_the_schema(self, format_: str) -> None:
         decoder = Decoder(format_, schemas=self.registry)
         assert decoder.wants_headers
@@ -379,6 +397,9 @@ class TestHostileBytes:
             (["null", "int", "string"], b"\x01"),
             ({"type": "enum", "name": "e", "symbols": ["A"]}, b"\x02"),
             ({"type": "fixed", "name": "f", "size": 4}, b"abc"),
+            ({"type": "fixed", "name": "f", "size": 12, "logicalType": "duration"}, b"\0\1"),
+            ({"type": "fixed", "name": "f", "size": 16, "logicalType": "uuid"}, b"\0" * 15),
+            ({"type": "fixed", "name": "f", "size": 8, "logicalType": "decimal", "precision": 9}, b"\0" * 7),
             ({"type": "long", "logicalType": "timestamp-millis"}, b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
             ({"type": "int", "logicalType": "time-millis"}, b"\x01"),
             ({"type": "bytes", "logicalType": "decimal", "precision": 9}, b"\x80\x04" + b"\x7f" * 256),

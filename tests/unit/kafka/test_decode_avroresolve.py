@@ -110,3 +110,39 @@ def test_defaults_are_not_shared_between_events() -> None:
     data = write(writer, {"a": "s"})
     schema.read(data, LIMITS)["b"] = "changed"
     assert schema.read(data, LIMITS) == {"a": "s", "b": "x"}
+
+
+IDENTIFY = record("Identify", ("type", "string"), ("userId", "string"), ("email", "string"))
+GROUP = record("Group", ("type", "string"), ("userId", "string"), ("groupId", "string"))
+OF_A_GROUP = {"type": "group", "userId": "u", "groupId": "g"}
+
+
+def renamed(schema: dict[str, Any], name: str, *aliases: str) -> dict[str, Any]:
+    return schema | {"name": name, "aliases": list(aliases)}
+
+
+@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize(
+    ("writer", "reader"),
+    [
+        ([IDENTIFY, GROUP], [IDENTIFY, GROUP]),
+        ([IDENTIFY, GROUP], [renamed(IDENTIFY, "other.Identify"), renamed(GROUP, "other.Group")]),
+        ([IDENTIFY, GROUP], [IDENTIFY, renamed(GROUP, "Company", "Group")]),
+        ([IDENTIFY, GROUP], [IDENTIFY, renamed(GROUP, "x.Company", "y.Group")]),
+        ([IDENTIFY, renamed(GROUP, "a.Group")], [renamed(IDENTIFY, "b.Group"), renamed(GROUP, "a.Group")]),
+        ([GROUP, "null"], ["null", renamed(GROUP, "Whatever")]),
+    ],
+)
+def test_records_of_a_union_are_told_apart_by_name(writer: list[Any], reader: list[Any], within: bool) -> None:
+    name = next(each["name"] for each in writer if each != "null" and "groupId" in str(each))
+    data, value = write(writer, (name, OF_A_GROUP)), OF_A_GROUP
+    if within:
+        data, value = write(record("Row", ("event", writer)), {"event": (name, OF_A_GROUP)}), {"event": OF_A_GROUP}
+        writer, reader = record("Row", ("event", writer)), record("Row", ("event", reader))  # type: ignore[assignment]
+    assert AvroSchema(writer, reader=reader).read(data, LIMITS) == value
+
+
+def test_a_record_that_the_readers_union_does_not_name_stays_as_it_was_written() -> None:
+    alias = record("Alias", ("previousId", "string"))
+    data = write([alias], {"previousId": "p"})
+    assert AvroSchema([alias], reader=[IDENTIFY, GROUP]).read(data, LIMITS) == {"previousId": "p"}

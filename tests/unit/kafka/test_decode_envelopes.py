@@ -133,6 +133,9 @@ def test_a_deleted_row_is_a_tombstone(envelope: str, document: Any) -> None:
 @pytest.mark.parametrize(
     ("envelope", "document", "reason"),
     [
+        ("debezium", {"op": "m", "source": {}, "message": {"prefix": "a"}}, DecodeReason.INVALID_ENVELOPE),
+        ("debezium", {"op": "u", "after": None, "patch": "{}", "source": {}}, DecodeReason.INVALID_ENVELOPE),
+        ("debezium", {"op": "u", "updateDescription": {}, "source": {}}, DecodeReason.INVALID_ENVELOPE),
         ("jitsu", EVENT, DecodeReason.INVALID_ENVELOPE),
         ("jitsu", {"httpPayload": TEXT}, DecodeReason.INVALID_ENVELOPE),
         ("connect", EVENT, DecodeReason.INVALID_ENVELOPE),
