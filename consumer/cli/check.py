@@ -9,7 +9,7 @@ import click
 
 from consumer.checks.finding import Finding, Verdict
 from consumer.cli.exitcode import ExitCode
-from consumer.cli.options import config_option, settings_from
+from consumer.cli.options import NumberRange, config_option, settings_from
 from consumer.config.environment import PREFIX
 from consumer.config.model import Settings
 from consumer.errors import ConfigurationError, Problem
@@ -42,7 +42,7 @@ _SAYS: Final[dict[str, Callable[[Settings], str]]] = {
 @click.option("--webhook", is_flag=True, help="Post {} to the webhook, as Segment's connection test does.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=1, max=600),
+    type=NumberRange(min=1, max=600),
     default=30.0,
     show_default=True,
     metavar="SECONDS",

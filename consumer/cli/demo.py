@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from consumer.cli.options import NumberRange
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -30,7 +32,7 @@ _LINE_SECONDS = 1.0
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True, max=100_000),
     help="POSTs a second. Samples: 250; your own events: unlimited.",
 )
 def demo(*, as_json: bool, events: Path | None, rate: float | None) -> None:
@@ -153,13 +155,19 @@ def _report(account: Account, customers: Sequence[dict[str, Any]], contacts: Seq
 
 def _people(title: str, rows: Sequence[dict[str, Any]], columns: dict[str, str]) -> RenderableType:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=f"{title} ({len(rows)})", title_justify="left", title_style="bold")
     for heading in columns:
         table.add_column(heading, overflow="ellipsis", no_wrap=True, max_width=26)
     for row in sorted(rows, key=lambda row: str(row["external_id"]))[:_ROWS]:
-        table.add_row(*(str(row.get(column) or "") for column in columns.values()))
+        # As text: markup in a name is part of the name, and an escape sequence must not reach the terminal.
+        table.add_row(*(Text(_visible(str(row.get(column) or ""))) for column in columns.values()))
     if len(rows) > _ROWS:
         table.caption = f"and {len(rows) - _ROWS} more"
         table.caption_justify = "left"
     return table
+
+
+def _visible(text: str) -> str:
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

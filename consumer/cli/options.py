@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 if TYPE_CHECKING:
     from consumer.config.model import Settings
+
+
+class NumberRange(click.FloatRange):
+    """A number in a range: click's own type lets "nan" through each, and "inf" where there is no upper end."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number, or click's error that names the option."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number that can be counted with.", param, ctx)
+        return number
+
 
 config_option = click.option(
     "--config",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import click
 
 from consumer.cli.exitcode import ExitCode
-from consumer.cli.options import config_option, settings_from
+from consumer.cli.options import NumberRange, config_option, settings_from
 from consumer.outcomes import DecodeReason, DeliverReason, RejectReason, Stage
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _unix_ms(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 @click.option(
     "--requests-per-second",
     "rate",
-    type=click.FloatRange(min=0, min_open=True, max=100_000),
+    type=NumberRange(min=0, min_open=True, max=100_000),
     metavar="N",
     help="POSTs a second. Without: 10 % of delivery.requests_per_second, at least 1.",
 )

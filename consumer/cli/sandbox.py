@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from consumer.cli.options import NumberRange
 from consumer.errors import ConsumerError
 from consumer.sandbox.runner import run_sandbox
 from consumer.sandbox.store import CompanyMode
@@ -24,7 +25,7 @@ from consumer.sandbox.store import CompanyMode
 @click.option("--token", default="token", show_default=True, help="Last part of the webhook's path, /hook/TOKEN.")
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     default=40,
     show_default=True,
     help="Requests a second above which it answers 429; 0 is no limit.",

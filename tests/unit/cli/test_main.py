@@ -143,3 +143,19 @@ def test_help_within_the_time_that_a_person_waits():
         subprocess.run([sys.executable, "-m", "consumer", "--help"], capture_output=True, check=True, timeout=30)
         best = min(best, time.perf_counter() - before)
     assert best < 0.5
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "--timeout"),
+        ("replay", "--requests-per-second"),
+        ("demo", "--rate"),
+        ("sandbox", "--rate"),
+    ],
+)
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "x"])
+def test_a_number_has_to_be_one(run, arguments, value):
+    result = run(*arguments, value)
+    assert result.exit_code == ExitCode.CONFIGURATION
+    assert arguments[1] in result.output
