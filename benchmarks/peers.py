@@ -1,16 +1,18 @@
 """Ours beside what people would take instead: the same topic, sink, connections and mapping, in paired runs.
 
-    python benchmarks/peers.py [--rounds 2] [--only plain,original]
+    python benchmarks/peers.py [--rounds 2] [--only plain,original,connect]
 
 ``plain`` is confluent-kafka and httpx as they are usually written. ``original`` is kafkajs and the hosted destination's
-own packages (node, and the folder that ORACLE_DIR names with kafkajs in it). A peer that cannot be had is left out, and
-said. In each round every peer follows a run of ours; the ratios are of these pairs. Neither keeps the order of a
-customer's events, retries within a limit, or accounts for what it could not deliver.
+own packages (node, and the folder that ORACLE_DIR names with kafkajs in it). ``connect`` is Redpanda Connect with a
+Bloblang mapping, built with Go from ``peers/connect``. A peer that cannot be had is left out, and said. In each round
+every peer follows a run of ours; the ratios are of these pairs. None keeps the order of a customer's events or accounts
+for what it could not deliver.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import time
@@ -30,8 +32,12 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent / "peers"
 CONCURRENCY = 64
-EVENTS = {"ours": 60_000, "plain": 4_000, "original": 12_000}
+EVENTS = {"ours": 60_000, "plain": 4_000, "original": 12_000, "connect": 20_000}
 """So many that each takes a few seconds; what is compared is an event's cost."""
+
+
+class PeerNotToBeHadError(Exception):
+    """It cannot be built or run here; the message says why."""
 
 
 class Runner:
@@ -42,9 +48,11 @@ class Runner:
         self._nginx = nginx
         self._folder = folder
         self._topic = ""
+        self._connect_built = folder / "connect"
         self.commands: dict[str, Callable[[], list[str]]] = {
             "plain": self._plain,
             "original": self._original,
+            "connect": self._connect,
         }
 
     def run(self, name: str) -> dict[str, float]:
@@ -88,6 +96,19 @@ class Runner:
             raise OriginalNotToBeHadError(f"kafkajs is not installed in {packages}")
         return ["node", str(HERE / "original.mjs"), str(packages), *self._arguments()]
 
+    def _connect(self) -> list[str]:
+        source = HERE / "connect"
+        if not self._connect_built.exists():
+            if shutil.which("go") is None:
+                raise PeerNotToBeHadError("it is built with Go, which is not installed")
+            command = ["go", "build", "-o", str(self._connect_built), "."]
+            built = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+            if built.returncode:
+                raise PeerNotToBeHadError(built.stderr[-300:])
+        values = dict(zip(("BOOTSTRAP", "TOPIC", "URL", "CONCURRENCY"), self._arguments(), strict=True))
+        settings = [f"{name}={value}" for name, value in values.items()]
+        return ["env", *settings, str(self._connect_built), "-c", str(source / "connect.yaml")]
+
     def _arguments(self) -> list[str]:
         return [self._broker.bootstrap_servers, self._topic, self._nginx.url(tls=False), str(CONCURRENCY)]
 
@@ -95,7 +116,7 @@ class Runner:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--only", default="plain,original", help="peers, separated by commas")
+    parser.add_argument("--only", default="plain,original,connect", help="peers, separated by commas")
     arguments = parser.parse_args()
     peers = arguments.only.split(",")
     pairs: dict[str, list[tuple[dict[str, float], dict[str, float]]]] = {name: [] for name in peers}
@@ -105,7 +126,7 @@ def main() -> None:
         for name in peers:
             try:
                 runner.commands[name]()
-            except OriginalNotToBeHadError as error:
+            except (OriginalNotToBeHadError, PeerNotToBeHadError) as error:
                 missing[name] = str(error)
                 print(f"{name} cannot be measured here: {error}", file=sys.stderr)
         for _ in range(arguments.rounds):

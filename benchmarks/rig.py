@@ -302,6 +302,12 @@ def thread_seconds(pid: int) -> dict[str, float]:
     return result
 
 
+def machine_seconds() -> tuple[float, float]:
+    """What the machine's cores have worked, and that with what they have idled."""
+    fields = [int(field) / TICK for field in Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]]
+    return sum(fields) - sum(fields[3:5]), sum(fields)
+
+
 def rss_mb(pid: int, field: str = "VmHWM") -> float:
     """Resident memory, in MB of 1,000,000 bytes: VmHWM its peak, VmRSS now."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
