@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 USUAL = 40_000
 FULL_SECONDS = 8.0
+SECONDS = 240.0
+LEAST_PER_SECOND = 2_000
 
 
 class Growth:
@@ -52,7 +54,11 @@ class Growth:
             for _ in range(replicas):
                 settings = {**base, "http": {"host": "127.0.0.1", "port": rig.free_port()}}
                 services.append(stack.enter_context(rig.Service(settings, self._folder)))
-            samples = services[0].measure(count) if replicas == 1 else self._together(services, count)
+            samples = (
+                services[0].measure(count, SECONDS + count / LEAST_PER_SECOND)
+                if replicas == 1
+                else self._together(services, count)
+            )
             figures = rig.rates(samples, count)
             rss = max(rig.rss_mb(each.pid) for each in services)
         return {**figures, "rss_mb": round(rss, 1)}
@@ -75,10 +81,9 @@ class Growth:
 
     def events(self) -> Iterator[dict[str, Any]]:
         """More of them."""
-        count = 30_000
-        while count <= self._most:
-            yield {"events": count, **self._run(count)}
-            count = count * 10 // 3 if count % 9 else count * 10
+        for count in (30_000, 100_000, 1_000_000, 10_000_000):
+            if count <= self._most:
+                yield {"events": count, **self._run(count)}
 
     def partitions(self) -> Iterator[dict[str, Any]]:
         """The same events over more partitions."""
@@ -104,7 +109,7 @@ class Growth:
 
     def backlog(self) -> Iterator[dict[str, Any]]:
         """The webhook is down, and the backlog does not fit."""
-        for count in (600, 6_000, 60_000, 600_000):
+        for count in (600, 6_000, 60_000, 600_000, 6_000_000):
             if count > 2 * self._most:
                 break
             topic = rig.fill(self._broker, rig.wanted(count))
