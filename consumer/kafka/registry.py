@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import math
 import os
 import ssl
 import time
@@ -47,7 +46,7 @@ _ANSWER_LIMITS = DecodeLimits(
 _NOT_FOUND = frozenset({40401, 40402, 40403})
 """Confluent's error codes: no such subject, version, schema."""
 _UNKNOWN_SECONDS = 60.0
-"""How long an id that does not exist is not asked for again: a registry's replica may be behind its leader."""
+"""How long what does not exist is not asked for again: a registry's replica may be behind its leader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ class SchemaRegistry:
         self._reader = reader
         self._timeout_seconds = settings.timeout_seconds
         self._known: dict[SchemaId, Schema] = {}
-        self._unknown_until: dict[SchemaId, float] = {}
+        self._ask_again_at: dict[SchemaId, float] = {}
         self._lock = asyncio.Lock()
         # A URL's user and password become a header: httpx logs URLs.
         urls = [httpx.URL(url) for url in settings.urls]
@@ -129,16 +128,19 @@ class SchemaRegistry:
             SchemaNotLoadedError: `load` it first.
         """
         known = self._known.get(schema_id)
-        if known is None and schema_id not in self._unknown_until:
+        if known is None and schema_id not in self._ask_again_at:
             raise SchemaNotLoadedError(schema_id)
         return known
 
     def missing(self, schema_id: SchemaId) -> bool:
         """Whether `load` should be called before a record is decoded by this schema.
 
-        Once it says no, `schema` has an answer for good: what was unknown is asked for again only by records to come.
+        Once it says no, `schema` has an answer for good: what was unknown, or refers to what was, is asked for again
+        only by records to come.
         """
-        return schema_id not in self._known and self._now() >= self._unknown_until.get(schema_id, -math.inf)
+        if schema_id in self._ask_again_at:
+            return self._now() >= self._ask_again_at[schema_id]
+        return schema_id not in self._known
 
     async def load(self, schema_id: SchemaId) -> None:
         """Asks for a schema, once however many ask at the same time; afterwards `schema` has an answer.
@@ -154,10 +156,14 @@ class SchemaRegistry:
                 try:
                     bundle = await self._fetch(schema_id)
                 except _NotFoundError:
-                    self._unknown_until[schema_id] = self._now() + _UNKNOWN_SECONDS
+                    self._ask_again_at[schema_id] = self._now() + _UNKNOWN_SECONDS
                     return
                 self._to_disk(schema_id, bundle)
             self._known[schema_id] = _compiled(bundle, self._reader)
+            if bundle["fault"]:
+                self._ask_again_at[schema_id] = self._now() + _UNKNOWN_SECONDS
+            else:
+                self._ask_again_at.pop(schema_id, None)
 
     async def aclose(self) -> None:
         """Closes connections."""
@@ -169,27 +175,25 @@ class SchemaRegistry:
         answer = await self._get(path)
         texts: dict[tuple[str, str], str] = {}
         try:
-            await self._add_references(answer, texts, depth=0)
+            await self._add_references(answer, texts, set(), depth=0)
         except _NotFoundError:
             return {"kind": "AVRO", "schema": "", "references": [], "fault": "refers to a schema that does not exist"}
         kind = answer.get("schemaType") or "AVRO"
         return {"kind": kind, "schema": answer["schema"], "references": list(texts.values()), "fault": ""}
 
-    async def _add_references(self, answer: dict[str, Any], texts: dict[tuple[str, str], str], depth: int) -> None:
-        for reference in answer.get("references") or ():
-            try:
-                subject, version = str(reference["subject"]), str(reference["version"])
-            except (KeyError, TypeError):
-                raise RegistryUnavailableError(
-                    "the schema registry gave a reference without subject or version"
-                ) from None
-            if (subject, version) in texts:
+    async def _add_references(
+        self, answer: dict[str, Any], texts: dict[tuple[str, str], str], asked: set[tuple[str, str]], depth: int
+    ) -> None:
+        for reference in _references(answer):
+            if reference in asked:  # had already, or a circle, which the compiler refuses
                 continue
-            if len(texts) >= _MAX_REFERENCES or depth >= _MAX_REFERENCES:
+            asked.add(reference)
+            if len(asked) > _MAX_REFERENCES or depth >= _MAX_REFERENCES:
                 raise RegistryUnavailableError(f"a schema needs more than {_MAX_REFERENCES} others")
-            found = await self._get(f"/subjects/{quote(subject, safe='')}/versions/{quote(version, safe='')}")
-            await self._add_references(found, texts, depth + 1)
-            texts[subject, version] = found["schema"]
+            subject, version = (quote(part, safe="") for part in reference)
+            found = await self._get(f"/subjects/{subject}/versions/{version}")
+            await self._add_references(found, texts, asked, depth + 1)
+            texts[reference] = found["schema"]
 
     async def _get(self, path: str) -> dict[str, Any]:
         """An answer that holds a schema, of the first registry that gives one.
@@ -218,10 +222,10 @@ class SchemaRegistry:
         raise RegistryUnavailableError(f"no schema registry answered ({'; '.join(faults)}); check source.registry")
 
     async def _request(self, url: str) -> tuple[int, bytes]:
-        """Status and body, of which no more is read than a schema may be long."""
+        """Status and body as it came (encoded is not asked for), and no more of it than a schema may be long."""
         async with self._client.stream("GET", url) as response:
             body = bytearray()
-            async for chunk in response.aiter_bytes():
+            async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > _MAX_ANSWER_BYTES:
                     break
@@ -246,7 +250,7 @@ class SchemaRegistry:
             self._cache.mkdir(parents=True, exist_ok=True)
             part.write_bytes(orjson.dumps(bundle))
             part.replace(path)
-        except OSError:
+        except (OSError, orjson.JSONEncodeError):  # the second: half a character in a schema's text
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
 
@@ -266,6 +270,14 @@ def _compiled(bundle: dict[str, Any], reader: Any) -> Schema:
         return Schema(kind, fault=bundle["fault"] or str(error))
     except DecodeError as error:
         return Schema(kind, fault=bundle["fault"] or error.detail)
+
+
+def _references(answer: dict[str, Any]) -> list[tuple[str, str]]:
+    """Subject and version of each schema that the answer's refers to."""
+    try:
+        return [(str(each["subject"]), str(each["version"])) for each in answer.get("references") or ()]
+    except (KeyError, TypeError):
+        raise RegistryUnavailableError("the schema registry gave a reference without subject or version") from None
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
@@ -294,7 +306,8 @@ def _cache_folder(directory: Path | None, urls: list[httpx.URL]) -> Path | None:
 
 
 def _headers(settings: RegistrySettings) -> dict[str, str]:
-    accept = {"accept": "application/vnd.schemaregistry.v1+json, application/json"}
+    # Not compressed: a few bytes could become any number.
+    accept = {"accept": "application/vnd.schemaregistry.v1+json, application/json", "accept-encoding": "identity"}
     return accept | ({"authorization": f"Bearer {settings.bearer_token}"} if settings.bearer_token else {})
 
 

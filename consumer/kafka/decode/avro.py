@@ -33,6 +33,7 @@ from consumer.kafka.decode.avrowire import (
     read_string,
     union_reader,
 )
+from consumer.kafka.decode.avrowritten import as_written
 from consumer.kafka.decode.limits import check_contents, too_deep
 from consumer.outcomes import DecodeReason
 
@@ -78,8 +79,8 @@ class AvroSchema:
         named: dict[str, Any] = {}
         try:
             for reference in references:
-                fastavro.parse_schema(reference, named)
-            parsed = fastavro.parse_schema(schema, named)
+                fastavro.parse_schema(as_written(reference), named)
+            parsed = fastavro.parse_schema(as_written(schema), named)
             if reader is not None:
                 wanted: dict[str, Any] = {}
                 resolver = Resolver(named, wanted)

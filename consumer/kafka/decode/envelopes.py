@@ -149,6 +149,10 @@ def _debezium(document: Any, _headers: Headers, limits: DecodeLimits) -> Opened:
     return Single(row)
 
 
+_SHARED = ("context", "integrations")
+"""What a batch says of all its events."""
+
+
 def _batch(document: Any, _headers: Headers, limits: DecodeLimits) -> Opened:
     """Segment's batch call, or an array of events; an event by itself is one as well, for topics that have both.
 
@@ -166,6 +170,13 @@ def _batch(document: Any, _headers: Headers, limits: DecodeLimits) -> Opened:
     opened = _several(document["batch"], limits)
     if isinstance(opened, Skip):
         return opened
+    common = sum(len(document[name]) for name in _SHARED if isinstance(document.get(name), dict))
+    if common * len(opened.documents) > limits.max_merged_keys:
+        raise DecodeError(
+            DecodeReason.TOO_MANY_KEYS,
+            f"is a batch whose context and integrations, merged into each of its {len(opened.documents)} events, have "
+            f"more than {limits.max_merged_keys} keys in all (ten times max_keys)",
+        )
     return Batch([_merged(item, document) for item in opened.documents])
 
 
@@ -185,10 +196,10 @@ def _merged(item: Any, batch: Mapping[str, Any]) -> Any:
     if not isinstance(item, dict):
         return item
     merged = dict(item)
-    for name in ("context", "integrations"):
+    for name in _SHARED:
         common, own = batch.get(name), item.get(name)
         if isinstance(common, dict) and (own is None or isinstance(own, dict)):
-            merged[name] = {**common, **(own or {})}
+            merged[name] = {**common, **own} if own else common
     if merged.get("sentAt") is None and "sentAt" in batch:
         merged["sentAt"] = batch["sentAt"]
     return merged

@@ -6,6 +6,7 @@ means a registry's schema; everything else is JSON or nothing that is known here
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from consumer.errors import DecodeError
@@ -27,6 +28,7 @@ _LAST_ID = 2**31 - 1
 """Registries count in signed 32 bits; what has a larger id is junk that begins with a zero."""
 _JSON_STARTS = frozenset(b'{[ \t\r\n"-0123456789tfn\xef')
 """First bytes of JSON text, byte order mark included. What starts otherwise is another format, not broken JSON."""
+_STARTS_AS_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[{[]")
 _NOT_JSON = frozenset({DecodeReason.INVALID_JSON, DecodeReason.INVALID_UTF8})
 
 
@@ -96,11 +98,13 @@ class Formats:
     def _by_schema(self, schema_id: SchemaId, value: bytes, offset: int) -> Any:
         """What a registry's schema says of ``value`` from ``offset``."""
         if self._schemas is None:
-            if value[offset : offset + 1] in {
-                b"{",
-                b"[",
-            }:  # as JSON Schema has it; Avro's length would be negative here
-                return parse_json(value[offset:], self._limits)
+            # As JSON Schema has it: its schema is not needed. Avro may begin like it, but then is no JSON.
+            if _STARTS_AS_OBJECT.match(value, offset):
+                try:
+                    return parse_json(value[offset:], self._limits)
+                except DecodeError as error:
+                    if error.reason not in _NOT_JSON:
+                        raise
             raise DecodeError(DecodeReason.UNKNOWN_SCHEMA, "names a registry's schema; set source.registry.urls")
         schema = None if _is_beyond(schema_id) else self._schemas.schema(schema_id)
         if schema is None:

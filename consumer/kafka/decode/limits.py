@@ -45,6 +45,8 @@ class DecodeLimits:
     max_events: int = 2_500
     unchecked_bytes: int = field(init=False)
     """JSON text of up to this size cannot break any limit but depth."""
+    max_merged_keys: int = field(init=False)
+    """Of what a batch says of all its events, once for each of them: memory that no byte of the record pays for."""
 
     def __post_init__(self) -> None:
         for name in ("max_record_bytes", "max_depth", "max_keys", "max_string_chars", "max_events"):
@@ -54,6 +56,7 @@ class DecodeLimits:
             raise ValueError(f"max_depth must be at most {MAX_DEPTH_ALLOWED}")
         unchecked = min(self.max_record_bytes, self.max_string_chars, self.max_keys * _MIN_BYTES_PER_KEY)
         object.__setattr__(self, "unchecked_bytes", unchecked)
+        object.__setattr__(self, "max_merged_keys", 10 * self.max_keys)
 
 
 def too_large(size: int, limits: DecodeLimits) -> DecodeError:

@@ -260,6 +260,39 @@ def test_a_schema_that_cannot_be_used(schema: Any) -> None:
         AvroSchema(schema).read(b"\x00", LIMITS)
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"precision": 2, "scale": 4},
+        {"precision": -1},
+        {"precision": "9"},
+        {"precision": 9, "scale": -1},
+        {"precision": 9, "scale": 1.5},
+    ],
+)
+def test_a_logical_type_with_wrong_attributes_is_ignored(attributes: dict[str, Any]) -> None:
+    assert read({"type": "bytes", "logicalType": "decimal"} | attributes, b"\x04ab") == "ab"
+
+
+def test_a_decimal_that_does_not_fit_its_fixed_type_is_ignored() -> None:
+    fixed = {"type": "fixed", "name": "f", "size": 2, "logicalType": "decimal"}
+    assert read(fixed | {"precision": 5}, b"ab") == "ab"
+    assert read(fixed | {"precision": 4}, b"\0\x07") == 7
+
+
+def test_a_writer_s_defaults_do_not_matter() -> None:
+    fields = [
+        {"name": "a", "type": "long", "default": "none"},
+        {"name": "b", "type": {"type": "enum", "name": "E", "symbols": ["X"], "default": "Y"}},
+        {"name": "c", "type": {"type": "array", "items": ["null", "string"]}, "default": None},
+        {"name": "d", "type": "string", "skip": True, "as": "e", "fill": {}},
+    ]
+    schema = {"type": "record", "name": "r", "fields": fields, "fill": {"x": 1}}
+    assert read(schema, b"\x02\0\x02\x02\x02z\0\x02d") == {"a": 1, "b": "X", "c": ["z"], "d": "d"}
+    with pytest.raises(SchemaError):
+        AvroSchema({"type": "record", "name": "r", "fields": []}, reader=schema)
+
+
 def test_a_field_s_name_is_only_a_name() -> None:
     """Readers are generated: no name may become code, or part of a template."""
     names = [
@@ -343,13 +376,15 @@ class TestRegistryIds:
 
     def test_json_schema_needs_no_registry(self) -> None:
         for format_ in ("auto", "json-schema"):
-            assert Decoder(format_).decode(self.prefixed(8, self.json)) == [self.event]
+            for before in (b"", b" \r\n\t", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"):
+                assert Decoder(format_).decode(self.prefixed(8, before + self.json)) == [self.event]
             assert Decoder(format_).decode(self.json) == [self.event]
 
     @pytest.mark.parametrize(
         ("decoder", "value", "headers", "reason"),
         [
             (Decoder("auto"), prefixed(7, avro), None, DecodeReason.UNKNOWN_SCHEMA),
+            (Decoder("auto"), prefixed(7, b" {not JSON"), None, DecodeReason.UNKNOWN_SCHEMA),
             (Decoder("json"), prefixed(7, avro), None, DecodeReason.UNKNOWN_FORMAT),
             (Decoder("avro", schemas=registry), json, None, DecodeReason.UNKNOWN_FORMAT),
             (Decoder("auto", schemas=registry), avro, [("__value_schema_id", None)], DecodeReason.UNKNOWN_SCHEMA),

@@ -97,6 +97,18 @@ def test_a_batch_gives_each_event_what_it_says_of_all() -> None:
     ]
 
 
+def test_what_a_batch_says_of_all_is_shared_and_bounded() -> None:
+    common = {str(n): n for n in range(29)}
+    limits = DecodeLimits(max_keys=60)
+    few = decode("batch", {"batch": [{"type": "a", "context": {}}, {"type": "a"}], "context": common}, limits=limits)
+    assert few == [{"type": "a", "context": common}] * 2
+    assert few[0]["context"] is few[1]["context"]
+    many = decode("batch", {"batch": [{"type": "a"}] * 29, "context": common}, limits=limits)
+    assert isinstance(many, Reject)
+    assert many.reason is DecodeReason.TOO_MANY_KEYS
+    assert "its 29 events" in many.errors[0].message
+
+
 def test_a_bad_event_does_not_spoil_its_batch() -> None:
     first, second, third, fourth = decode("batch", [EVENT, 5, {"userId": "u"}, EVENT])
     assert (first, fourth) == (EVENT, EVENT)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,8 @@ class Server(httpx.AsyncBaseTransport):
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, httpx.Response):
-            return httpx.Response(answer.status_code, content=answer.content)
-        return httpx.Response(200, content=orjson.dumps(answer))
+            return httpx.Response(answer.status_code, stream=httpx.ByteStream(answer.content))
+        return httpx.Response(200, stream=httpx.ByteStream(orjson.dumps(answer)))
 
 
 def registry(server: Server, *, now: Callable[[], float] = lambda: 0.0, **settings: Any) -> SchemaRegistry:
@@ -216,15 +217,77 @@ def test_a_schema_that_cannot_be_used_says_why(answers: dict[str, Any]) -> None:
     assert schema.fault
 
 
+def test_a_reference_that_does_not_exist_is_asked_for_again_later() -> None:
+    time = [0.0]
+    server = Server(
+        {"/schemas/ids/7": {"schema": '"x.Y"', "references": [{"name": "x.Y", "subject": "late", "version": 1}]}}
+    )
+    client = registry(server, now=lambda: time[0])
+    load(client, 7)
+    before = client.schema(7)
+    assert before is not None
+    assert "refers to a schema that does not exist" in before.fault
+    assert not client.missing(7)
+    time[0] = 61.0
+    assert client.missing(7)
+    assert client.schema(7) == before, "a record that was let through stays refused"
+    server.answers["/subjects/late/versions/1"] = {"schema": '{"type":"enum","name":"x.Y","symbols":["A"]}'}
+    load(client, 7)
+    after = client.schema(7)
+    assert after is not None
+    assert after.avro is not None
+    time[0] = 1_000.0
+    assert not client.missing(7)
+
+
+def test_an_encoded_answer_is_not_asked_for_and_not_unpacked() -> None:
+    class Packed(Server):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            self.asked.append(request)
+            packed = gzip.compress(b'{"schema":"\\"string\\"","padding":"' + b" " * 50_000_000 + b'"}')
+            headers = {"content-encoding": "gzip"}
+            return httpx.Response(200, headers=headers, stream=httpx.ByteStream(packed))
+
+    server = Packed({})
+    with pytest.raises(RegistryUnavailableError, match="without a schema"):
+        load(registry(server), 7)
+    assert server.asked[0].headers["accept-encoding"] == "identity"
+
+
 def test_references_without_end_are_given_up() -> None:
     class Endless(Server):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             self.asked.append(request)
             reference = {"name": "x", "subject": f"s{len(self.asked)}", "version": 1}
-            return httpx.Response(200, json=STRING | {"references": [reference]})
+            return httpx.Response(200, stream=httpx.ByteStream(orjson.dumps(STRING | {"references": [reference]})))
 
     with pytest.raises(RegistryUnavailableError, match="more than"):
         load(registry(Endless({})), 7)
+
+
+def test_a_circle_of_references_ends() -> None:
+    def answer(schema: str, subject: str) -> dict[str, Any]:
+        return {"schema": schema, "references": [{"name": subject, "subject": subject, "version": 1}]}
+
+    server = Server(
+        {
+            "/schemas/ids/7": answer('"A"', "a"),
+            "/subjects/a/versions/1": answer('"B"', "b"),
+            "/subjects/b/versions/1": answer('"A"', "a"),
+        }
+    )
+    client = registry(server)
+    load(client, 7)
+    schema = client.schema(7)
+    assert schema is not None
+    assert "no valid Avro schema" in schema.fault
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("references", [5, "x", [5], [None], [{"subject": "s"}]])
+def test_references_of_another_shape_are_tried_again(references: Any) -> None:
+    with pytest.raises(RegistryUnavailableError, match="without subject or version"):
+        load(registry(Server({"/schemas/ids/7": STRING | {"references": references}})), 7)
 
 
 class TestCredentials:
@@ -278,6 +341,14 @@ class TestDisk:
         load(client, 7)
         assert client.schema(7) is not None
         assert path.read_bytes() != damage
+
+    def test_half_a_character_costs_the_cache_only(self, tmp_path: Path) -> None:
+        halved = httpx.Response(200, content=rb'{"schema": "{\"type\":\"string\",\"doc\":\"\ud83d\"}"}')
+        client = registry(Server({"/schemas/ids/7": halved}), cache_directory=tmp_path)
+        load(client, 7)
+        schema = client.schema(7)
+        assert schema is not None
+        assert schema.avro is not None
 
     def test_a_folder_that_cannot_be_written_costs_the_cache_only(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
