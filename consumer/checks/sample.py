@@ -35,6 +35,7 @@ RECORDS: Final = 1_000
 """How many records are looked at, over all partitions."""
 
 _POLL_SECONDS: Final = 0.2
+_MOST_REASONS: Final = 5
 _FEW: Final = 0.05
 """A part of records this small with another key is somebody's experiment, no rule of the producer."""
 
@@ -156,7 +157,9 @@ class Lanes:
         name, number = "source.records", self._ended.total()
         if not number:
             return Finding(name, Verdict.SKIP, "there are none to look at")
-        reasons = ", ".join(f"{count} {reason}" for reason, count in self._reasons.most_common(5))
+        named = self._reasons.most_common(_MOST_REASONS)
+        others = self._reasons.total() - sum(count for _, count in named)
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in (*named, ("for other reasons", others)) if count)
         would = f"of {number:,} deliveries {self._ended['delivered']:,} would be sent"
         says = f"{would}{'; ' if reasons else ''}{reasons}"
         if self._ended["refused"] > number / 2:

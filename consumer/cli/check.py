@@ -87,23 +87,14 @@ def check(ctx: click.Context, /, config: Path | None, **options: Any) -> None:
 
 
 def _read(config: Path | None) -> tuple[Settings | None, Sequence[Problem]]:
-    """The settings, and what is wrong in them and in the mappings file."""
+    """The settings, and what is wrong in them and in the files that they name."""
     try:
         settings = settings_from(config)
     except ConfigurationError as error:
         return None, error.problems
-    return settings, _mappings(settings)
+    from consumer.checks.offline import problems
 
-
-def _mappings(settings: Settings) -> Sequence[Problem]:
-    """What is wrong in the mappings file."""
-    from consumer.config.mappings import load_mappings
-
-    try:
-        load_mappings(settings.mappings_file)
-    except ConfigurationError as error:
-        return [Problem(f"mappings_file.{each.path}", each.message, each.line) for each in error.problems]
-    return ()
+    return settings, problems(settings)
 
 
 def report(settings: Settings | None, problems: Sequence[Problem]) -> Iterator[Finding]:
@@ -117,6 +108,9 @@ def report(settings: Settings | None, problems: Sequence[Problem]) -> Iterator[F
     )
     for section in sections:
         wrong = by_section.get(section, [])
+        if section == "mappings_file" and settings is None and not wrong:
+            yield Finding(section, Verdict.SKIP, "read once the settings are right")
+            continue
         says = _SAYS[section](settings) if settings and section in _SAYS else ""
         yield Finding(section, Verdict.FAIL if wrong else Verdict.PASS, says, tuple(map(str, wrong)))
 

@@ -69,8 +69,11 @@ def _put(  # noqa: PLR0917 - one caller, above
         inner = ", ".join(f"{variable}__{name.upper()}" for name in field.annotation.model_fields)  # type: ignore[union-attr]  # as above
         return f"is a section; set its parts: {inner}"
     if accepts(field.annotation, dict) and len(parts) > 1:
-        key = _property_name(parts[1:])
-        data.setdefault(parts[0], {})[key] = text
+        key = _property_name(parts[1:]) if path == "kafka.properties" else "__".join(parts[1:])
+        whole = data.setdefault(parts[0], {})
+        if not isinstance(whole, dict):
+            return f"stands beside {names[path]}, which is no mapping; remove one of them"
+        whole[key] = text
         names[join_path(path, key)] = variable
         return ""
     if len(parts) > 1:

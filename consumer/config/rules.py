@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from consumer.config.model import Settings
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka allows
+_BROKER: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:/;\[\]@]+)(:(?P<port>[^\s:/;]{1,9}))?")
+_PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _WILD_TAIL: Final = re.compile(r"\^((?:[A-Za-z0-9_-]|\\?\.)*)\.[*+]\$?")
 
 
 def check(settings: Settings) -> Iterator[Problem]:
     """Everything that is wrong with settings whose types are right."""
+    yield from _brokers(settings.kafka.bootstrap_servers)
     yield from _topics(settings)
     yield from _properties(settings)
     yield from check_source(settings.source)
@@ -42,6 +45,27 @@ def check(settings: Settings) -> Iterator[Problem]:
     ):
         if file is not None and not file.is_file():
             yield Problem(path, "is no file that can be found; check the path, and the volume if it is mounted")
+
+
+def _brokers(servers: str) -> Iterator[Problem]:
+    """Librdkafka takes what it can read of the list and says nothing of the rest."""
+    path, example = "kafka.bootstrap_servers", "such as broker-1:9092,broker-2:9092"
+    given = [server.strip() for server in servers.split(",") if server.strip()]
+    if not given:
+        yield Problem(path, f"names no broker; write host:port, {example}")
+    for server in given:
+        protocol, divider, rest = server.rpartition("://")
+        if divider and protocol.upper() not in _PROTOCOLS:
+            message = (
+                "has a web address; write host:port of Kafka itself"
+                if protocol.lower() in {"http", "https"}
+                else f"has a protocol that is none of {', '.join(_PROTOCOLS)}"
+            )
+            yield Problem(path, f"{message}, {example}")
+        elif (found := _BROKER.fullmatch(rest)) is None:
+            yield Problem(path, f"must be host:port, separated by commas, {example}; an IPv6 address in [ ]")
+        elif found["port"] is not None and not (found["port"].isdecimal() and 1 <= int(found["port"]) <= 65_535):
+            yield Problem(path, f"has a port that is no number from 1 to 65535; write host:port, {example}")
 
 
 def _topics(settings: Settings) -> Iterator[Problem]:

@@ -122,7 +122,7 @@ class Limits(Section):
     max_depth: Whole = Field(default=64, ge=1, le=200)
     """Objects and arrays within each other, the event itself included."""
     max_keys: Whole = Field(default=20_000, ge=1, le=10_000_000)
-    """Keys of all objects of a record together."""
+    """Keys of all objects of a record together; a batch's context, merged into its events, may make ten times more."""
     max_string_chars: Whole = Field(default=262_144, ge=1, le=268_435_456)
     """Of one text, key or value."""
     max_events: Whole = Field(default=2_500, ge=1, le=100_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -92,6 +93,15 @@ def test_what_would_become_of_the_records():
     found = look(identify("u", b"u"), skipped).outcomes()
     assert found.verdict is Verdict.PASS
     assert found.says == "of 2 deliveries 1 would be sent; 1 no_matching_mapping"
+
+
+def test_every_record_is_in_the_account():
+    kinds = [FakeMessage(b'{"type": "%s", "event": "x"}' % kind, b"k") for kind in (b"track", b"page", b"screen", b"?")]
+    broken = [FakeMessage(value, b"k") for value in (b"{", b"\xff{", b"[]", b"{}", None)]
+    says = look(*kinds, *broken, identify("u", b"u")).outcomes().says
+    _, *counts = map(int, re.findall(r"\b(\d+)\b", says))
+    assert sum(counts) == len(kinds) + len(broken) + 1
+    assert "for other reasons" in says
 
 
 def test_a_stream_that_is_not_of_events_is_told():

@@ -99,3 +99,33 @@ def test_mistakes_in_the_mappings_file_are_shown_in_its_section(tmp_path):
     assert result.exit_code == 2
     assert "fail  mappings_file" in result.output
     assert "mappings_file.mappings[0].action (line 2)" in result.output
+
+
+@pytest.mark.parametrize(
+    ("section", "more", "says"),
+    [
+        ("kafka", "KAFKA__PROPERTIES__NO_SUCH_THING", "kafka.properties: librdkafka refuses them: No such"),
+        ("kafka", "KAFKA__PROPERTIES__SECURITY_PROTOCOL", "kafka.properties: librdkafka refuses them: Invalid value"),
+        ("kafka", "KAFKA__PROPERTIES__COMPRESSION_LEVEL", "kafka.properties: librdkafka refuses them: Invalid value"),
+        ("kafka", "KAFKA__TOPICS", "kafka.topics: a pattern is no POSIX"),
+        ("destination", "DESTINATION__CA_FILE", "destination.ca_file: "),
+        ("source", "SOURCE__REGISTRY__CA_FILE", "source.registry"),
+        ("source", "SOURCE__AVRO_READER_SCHEMA_FILE", "source.avro_reader_schema_file"),
+    ],
+)
+def test_what_run_would_refuse_is_refused_offline(check, tmp_path, section, more, says):
+    """By the parts themselves: no rule of ours knows all that librdkafka, OpenSSL or fastavro refuse."""
+    (tmp_path / "junk").write_text("-----BEGIN CANARY-----")
+    values = {"KAFKA__TOPICS": "^a(", "KAFKA__PROPERTIES__COMPRESSION_LEVEL": "CANARY"}
+    value = values.get(more, "CANARY" if section == "kafka" else str(tmp_path / "junk"))
+    environ = {more: value, "SOURCE__REGISTRY__URLS": "https://registry", "SOURCE__FORMAT": "avro"}
+    result = check(GOOD, **environ)
+    assert result.exit_code == ExitCode.CONFIGURATION
+    assert [name for name, verdict in verdicts(result.output).items() if verdict == "fail"] == [section]
+    assert says in result.output
+
+
+def test_a_mappings_file_is_not_called_right_unread(check, tmp_path):
+    (tmp_path / "mappings.yaml").write_text("mappings: [")
+    result = check(GOOD + f"mappings_file: {tmp_path / 'mappings.yaml'}\nlog: {{level: loud}}\n")
+    assert verdicts(result.output)["mappings_file"] == "skip"

@@ -198,6 +198,14 @@ http: 7
     [
         ({"kafka": {"start_from": "2026-01-31T00:00:00"}}, "kafka.start_from", "time without a zone"),
         ({"kafka": {"start_from": 7}}, "kafka.start_from", "must be earliest, latest"),
+        ({"kafka": {"bootstrap_servers": ","}}, "kafka.bootstrap_servers", "names no broker"),
+        ({"kafka": {"bootstrap_servers": "http://kafka:9092"}}, "kafka.bootstrap_servers", "web address"),
+        ({"kafka": {"bootstrap_servers": "tls://kafka:9092"}}, "kafka.bootstrap_servers", "none of PLAINTEXT, SSL"),
+        ({"kafka": {"bootstrap_servers": "a:9092;b:9092"}}, "kafka.bootstrap_servers", "separated by commas"),
+        ({"kafka": {"bootstrap_servers": "a:9092 b:9092"}}, "kafka.bootstrap_servers", "separated by commas"),
+        ({"kafka": {"bootstrap_servers": "::1"}}, "kafka.bootstrap_servers", "in [ ]"),
+        ({"kafka": {"bootstrap_servers": "a:9092,b:99999"}}, "kafka.bootstrap_servers", "from 1 to 65535"),
+        ({"kafka": {"bootstrap_servers": "a:kafka"}}, "kafka.bootstrap_servers", "from 1 to 65535"),
         ({"kafka": {"topics": []}}, "kafka.topics", "at least 1"),
         ({"kafka": {"topics": "segment"}}, "kafka.topics", "it must be a list"),
         ({"kafka": {"topics": ["a b"]}}, "kafka.topics[0]", "must be a topic's name"),
@@ -230,6 +238,14 @@ def test_a_mistake_says_where_and_what_is_allowed(problems, changes, path, says)
     found = problems(changes)
     assert [path] == list(found)
     assert says in found[path]
+
+
+@pytest.mark.parametrize(
+    "servers",
+    ["a", "a:1", "a.example:9092, b:9093,", "[::1]:9092", "[::1]", "SASL_SSL://a:9092,ssl://b", "127.0.0.1:65535"],
+)
+def test_brokers_as_librdkafka_takes_them(load, servers):
+    assert load({"kafka": {"bootstrap_servers": servers}}).kafka.bootstrap_servers == servers
 
 
 def test_a_shadow_needs_no_webhook_but_one_that_is_given_must_be_right():
@@ -280,6 +296,20 @@ def test_a_mistake_from_the_environment_names_the_variable(problems):
     found = problems(None, HTTP__PORT="CANARY", KAFKA__TOPICS="a b,c")
     assert found["http.port"] == "is text; it must be a whole number (from CHARTMOGUL_CONSUMER_HTTP__PORT)"
     assert "(from CHARTMOGUL_CONSUMER_KAFKA__TOPICS)" in found["kafka.topics[0]"]
+
+
+def test_only_librdkafka_s_names_get_dots(load):
+    settings = load({}, SOURCE__NORMALISE__CONSTANTS__CHANNEL_NAME="x", KAFKA__PROPERTIES__SASL_USERNAME="me")
+    assert settings.source.normalise.constants == {"channel_name": "x"}
+    assert settings.kafka.client_properties()["sasl.username"] == "me"
+
+
+def test_a_mapping_and_a_part_of_it_that_do_not_go_together(problems):
+    found = problems(None, KAFKA__PROPERTIES="CANARY", KAFKA__PROPERTIES__SASL_USERNAME="x")
+    assert (
+        "stands beside CHARTMOGUL_CONSUMER_KAFKA__PROPERTIES, which is no mapping"
+        in found["CHARTMOGUL_CONSUMER_KAFKA__PROPERTIES__SASL_USERNAME"]
+    )
 
 
 def test_an_empty_file_says_what_is_required(problems):
