@@ -60,6 +60,8 @@ def check(ctx: click.Context, /, config: Path | None, **options: Any) -> None:
     """
     from consumer.ops.log import redactor
 
+    if options["offline"] and options["webhook"]:
+        raise click.UsageError("--offline connects to nothing, --webhook posts: leave one out")
     shown: list[Finding] = []
 
     def show(found: Iterable[Finding]) -> bool:

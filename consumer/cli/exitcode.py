@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     CONFIGURATION = 2
     WORK_LEFT = 3
     INTERRUPTED = 130
+    NOT_READ = 141
 
 
 MEANINGS: Final = {
@@ -24,4 +25,5 @@ MEANINGS: Final = {
     ExitCode.WORK_LEFT: "run: stopped at the drain deadline with POSTs under way, or without its last commit; nothing"
     " is lost, the next start sends them again; replay: some of what was selected is left where it is",
     ExitCode.INTERRUPTED: "interrupted from the keyboard, or told to stop a second time",
+    ExitCode.NOT_READ: "whoever read the output had seen enough (… | head); what was not said is not known",
 }

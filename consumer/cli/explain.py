@@ -36,6 +36,8 @@ def _since(_ctx: click.Context, _param: click.Parameter, value: str | None) -> i
         at = datetime.min  # noqa: DTZ901 - no zone is what makes it refused
     if at.tzinfo is None:
         raise click.BadParameter("takes 30m, 1h, 2d, or an ISO-8601 time with a zone such as 2026-01-31T10:00:00Z")
+    if at > datetime.now(UTC):
+        raise click.BadParameter("is in the future; nothing is written since then")
     return int(at.timestamp() * 1000)
 
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import io
+import os
+import sys
 import traceback
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -71,12 +74,18 @@ class CommandGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; whatever it raises ends as lines on standard error and an exit code."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a console of few characters is no reason to fail
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit):
             raise
         except (click.Abort, KeyboardInterrupt):
             ctx.exit(ExitCode.INTERRUPTED)
+        except BrokenPipeError:
+            # As other programs end; what is still in buffers must not be tried again at the interpreter's end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(ExitCode.NOT_READ)
         except Exception as error:  # noqa: BLE001 - the last place where an error can become a line for a person
             if ctx.params.get("debug"):
                 click.echo(_masked(traceback.format_exc()), err=True, nl=False)

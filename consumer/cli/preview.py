@@ -54,13 +54,9 @@ def preview(*, config: Path | None, mappings: Path | None, pretty: bool, events:
     settings = _settings(config, mappings, os.environ)
     previewer = Previewer(settings, load_mappings(settings.mappings_file))
     show = _show_pretty(previewer) if pretty else _show_json
-    try:
-        for number, value in _lines(events):
-            for each in previewer.line(value):
-                show(each, number)
-    except BrokenPipeError:
-        # `preview … | head`: whoever reads has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for number, value in _lines(events):
+        for each in previewer.line(value):
+            show(each, number)
 
 
 def _show_json(each: Preview, number: int) -> None:
@@ -91,6 +87,8 @@ def _settings(config: Path | None, mappings: Path | None, environ: Mapping[str, 
 def _lines(events: Path) -> Iterator[tuple[int, bytes]]:
     """Lines that are not empty, with their numbers."""
     from_stdin = str(events) == "-"
+    if from_stdin and sys.stdin is None:
+        raise click.UsageError("standard input is closed; name a file of events")
     if from_stdin and sys.stdin.isatty():
         click.echo("reading events from the terminal, one JSON object a line; Ctrl-D ends", err=True)
     with click.open_file(str(events), "rb") as file:

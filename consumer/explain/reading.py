@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.delivery.messages import Partition
-from consumer.errors import KafkaUnavailableError
+from consumer.errors import ConfigurationError, KafkaUnavailableError, Problem
 from consumer.from_settings import source_config
 from consumer.kafka.dead_letter_headers import split_headers
 from consumer.kafka.properties import consumer_properties, refused
@@ -71,8 +71,12 @@ class Reader:
             KafkaUnavailableError: no answer, or there is no such record.
         """
         stretch = Stretch(place.partition, place.offset, place.offset + 1)
-        with self._open(Selection(Origin.SOURCE, (place.partition.topic,), stretches=(stretch,))) as (consumer, scope):
-            found = next((message for message in self._read(consumer, scope)), None)
+        selection = Selection(Origin.SOURCE, (place.partition.topic,), stretches=(stretch,))
+        try:
+            with self._open(selection) as (consumer, scope):
+                found = next(self._read(consumer, scope), None)
+        except ConfigurationError as error:
+            raise ConfigurationError([Problem(str(place), each.message) for each in error.problems]) from None
         if found is None:
             raise KafkaUnavailableError(
                 f"{place} holds no record: it is not written yet, retention or compaction has removed it, or the "

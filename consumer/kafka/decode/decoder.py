@@ -220,10 +220,10 @@ def as_event(document: Any) -> Event:
         remedy = several if isinstance(document, list) else "send JSON objects"
         raise DecodeError(DecodeReason.NOT_AN_OBJECT, f"is {kind}, not an event; {remedy}")
     if not isinstance(document.get("type"), str):
-        found = f"is {kind_of(document['type'])}" if "type" in document else "is missing"
+        found = f"has a type that is {kind_of(document['type'])}" if "type" in document else "has no type"
         raise DecodeError(
             DecodeReason.MISSING_TYPE,
-            f"type {found}; it must be a string such as identify or group. If events lie within an envelope, set "
+            f"{found}; it must be a string such as identify or group. If events lie within an envelope, set "
             "source.envelope; if the topic says the type, set source.normalise.constants",
         )
     return document

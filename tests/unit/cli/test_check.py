@@ -129,3 +129,9 @@ def test_a_mappings_file_is_not_called_right_unread(check, tmp_path):
     (tmp_path / "mappings.yaml").write_text("mappings: [")
     result = check(GOOD + f"mappings_file: {tmp_path / 'mappings.yaml'}\nlog: {{level: loud}}\n")
     assert verdicts(result.output)["mappings_file"] == "skip"
+
+
+def test_offline_and_webhook_contradict_each_other(tmp_path):
+    result = CliRunner().invoke(cli, ["check", "--offline", "--webhook"])
+    assert result.exit_code == ExitCode.CONFIGURATION
+    assert "leave one out" in result.output

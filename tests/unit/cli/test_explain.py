@@ -67,6 +67,7 @@ def test_a_place_is_read():
         (["events/0"], "such as events/0/1234"),
         (["--message-id", "m", "--since", "yesterday"], "takes 30m, 1h, 2d"),
         (["--message-id", "m", "--since", "2026-01-31T10:00:00"], "with a zone"),
+        (["--message-id", "m", "--since", "2126-01-31T10:00:00Z"], "in the future"),
     ],
 )
 def test_what_is_asked_has_to_be_one_thing(arguments, says):
@@ -110,6 +111,15 @@ def test_the_page_of_what_is_no_event_and_of_its_letters():
         "         detail value is not JSON",
     ]
     assert page(dead_letters="it cannot be read")[-1] == "letters  it cannot be read"
+
+
+def test_what_others_wrote_commands_no_terminal():
+    letter = {"at_place": "dlq/0/3", "dlq_reason": "rejected", "dlq_response": "no\x1b[2Jbody\n"}
+    record = {**RECORD, "headers": [["a\x1b[31m", "b\nc"], ["none", None]]}
+    shown = "\n".join(page(record=record, dead_letters=[letter]))
+    assert "\x1b" not in shown
+    assert '"a\\u001b[31m": "b\\nc"' in shown
+    assert 'response "no\\u001b[2Jbody\\n"' in shown
 
 
 def test_half_a_character_stays_escaped_for_nothing_can_print_it():

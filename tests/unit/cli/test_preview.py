@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -224,8 +225,33 @@ def test_pretty_shows_each_field_beside_what_it_became(preview):
     assert "rejected: unknown_format" in text
 
 
-def test_a_reader_that_has_seen_enough_is_no_error():
+def test_a_reader_that_has_seen_enough_ends_it_as_it_ends_others():
     path = resource("examples/events.jsonl")
     command = f"{sys.executable} -m consumer preview {path} | head -1 >/dev/null; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True)
-    assert (done.stdout, done.stderr) == ("0\n", "")
+    assert (done.stdout, done.stderr) == ("141\n", "")
+
+
+def test_a_closed_standard_input_is_named():
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m consumer preview <&-"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == ExitCode.CONFIGURATION
+    assert "standard input is closed" in done.stderr
+
+
+def test_a_console_of_few_characters_shows_the_others_escaped(tmp_path):
+    (tmp_path / "events.jsonl").write_text('{"type": "identify", "traits": {"name": "Ada Lövelace 🚲"}}\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "consumer", "preview", "--pretty", str(tmp_path / "events.jsonl")],
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"L\xf6velace \U0001f6b2" in done.stdout

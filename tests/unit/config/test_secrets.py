@@ -99,6 +99,12 @@ def test_a_file_without_a_usable_secret(tmp_path, content, says):
     assert says in found["kafka.properties.sasl.password_file"]
 
 
+def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path):
+    file = tmp_path / "url"
+    file.write_bytes(b"\xef\xbb\xbfhttps://host.example/hook\r\n")
+    assert read_webhook_url(load(DESTINATION__WEBHOOK_URL_FILE=str(file)).destination) == "https://host.example/hook"
+
+
 def test_url_and_file_together_are_refused(tmp_path):
     (tmp_path / "url").write_text("https://host/x")
     found = refused(
