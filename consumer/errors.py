@@ -42,16 +42,18 @@ class Problem:
     Attributes:
         path: where it stands, dotted as in the file: ``delivery.retry.cap_seconds``, ``mappings[3].trigger``.
         message: what is wrong, what is allowed and what to do; never the value of a secret.
-        line: 1-based line in the file, where it is known.
+        line, column: 1-based, in the file, where they are known.
     """
 
     path: str
     message: str
     line: int | None = None
+    column: int | None = None
 
     def __str__(self) -> str:
-        """``path (line 3): message``."""
-        where = f" (line {self.line})" if self.line is not None else ""
+        """``path (line 3, column 5): message``, as far as they are known."""
+        column = f", column {self.column}" if self.column is not None else ""
+        where = f" (line {self.line}{column})" if self.line is not None else ""
         return f"{self.path}{where}: {self.message}"
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from consumer.config.mappings import parse_mappings
@@ -128,9 +128,12 @@ class Found:
             data = json.loads(text)
         except RecursionError:
             raise ConfigurationError([Problem(source, "is nested too deeply to be Segment's or Terraform's")]) from None
-        except ValueError as error:
-            line = error.lineno if isinstance(error, json.JSONDecodeError) else None
-            raise ConfigurationError([Problem(source, "is not valid JSON; get it again", line)]) from None
+        except json.JSONDecodeError as error:
+            message = "is not valid JSON; get it again"
+            raise ConfigurationError([Problem(source, message, error.lineno, error.colno)]) from None
+        except ValueError:
+            message = "has a number of more digits than any of Segment's or Terraform's; is it the right file?"
+            raise ConfigurationError([Problem(source, message)]) from None
         if isinstance(data, dict) and not data.keys().isdisjoint({"mappings", "preset"}):
             self._own(text, source)
             return
@@ -150,7 +153,7 @@ class Found:
                 message = "is neither JSON of Segment's or Terraform's nor a mappings file; see import --help"
                 raise ConfigurationError([Problem(source, message)]) from None
             raise ConfigurationError(
-                [Problem(f"{source}: {problem.path}", problem.message, problem.line) for problem in error.problems]
+                [replace(problem, path=f"{source}: {problem.path}") for problem in error.problems]
             ) from None
 
     def _walk(self, data: Any, depth: int) -> int:

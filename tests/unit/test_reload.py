@@ -145,6 +145,14 @@ def test_a_bad_file_is_refused_once_and_the_old_one_goes_on(watch, file):
     assert "mappings[0].action (line 1)" in line[2]["problems"][0]
 
 
+@pytest.mark.parametrize("tagged", ["!!bool default", '!!int ""', "!!timestamp foo"])
+def test_a_tag_that_does_not_fit_is_refused_as_any_bad_file(watch, file, tagged):
+    file.write_text(f"preset: {tagged}")
+    assert polls(watch, 5) == []
+    assert watch.log.events == ["mappings_refused"]
+    assert "preset (line 1, column 9): has a tag" in watch.info.error
+
+
 def test_another_bad_file_is_another_failure_and_a_good_one_ends_it(watch, file):
     for text in (BAD, "mappings: 1", TWO):
         file.write_text(text)
