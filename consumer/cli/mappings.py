@@ -54,23 +54,22 @@ def _number(number: int, noun: str) -> str:
 
 def _explain(console: Any, loaded: MappingsFile) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     if loaded.consent_categories:
-        console.print(f"[bold]Consent[/bold] needed for: {', '.join(sorted(loaded.consent_categories))}")
+        console.print("[bold]Consent[/bold] needed for:", _text(", ".join(sorted(loaded.consent_categories))))
     if loaded.filters:
         filters = Table(title="Filters, before any mapping", title_justify="left", title_style="bold", show_lines=True)
         filters.add_column("If")
         filters.add_column("Then")
         for each in loaded.filters:
             state = "" if each.enabled else " (off)"
-            filters.add_row(Text(each.condition + state), Text("\n".join(map(_then, each.actions))))
+            filters.add_row(_text(each.condition + state), _text("\n".join(map(_then, each.actions))))
         console.print(filters)
     table = Table(title="Mappings", title_justify="left", title_style="bold", show_lines=True)
     for heading in ("Trigger", "Action", "Fields"):
         table.add_column(heading, overflow="fold")
     for spec in loaded.specs:
-        table.add_row(_trigger(spec), _action(spec), Text("\n".join(_fields(spec.mapping, ""))))
+        table.add_row(_trigger(spec), _action(spec), _text("\n".join(_fields(spec.mapping, ""))))
     console.print(table)
 
 
@@ -87,15 +86,22 @@ def _then(action: Any) -> str:
 
 
 def _trigger(spec: MappingSpec) -> Any:
-    from rich.text import Text
-
     from consumer.segment.trigger_lint import lint
 
-    text = Text(spec.trigger)
+    text = _text(spec.trigger)
     traps = lint(spec.trigger)
     if traps:
-        text.append(f"\nruns as: {traps[0].effective}", "yellow")
+        text.append_text(_text(f"\nruns as: {traps[0].effective}", "yellow"))
     return text
+
+
+def _text(text: str, style: str = "") -> Any:
+    """Text of the file for a terminal: its own lines, but neither markup nor control characters nor half characters."""
+    from rich.text import Text
+
+    from consumer.config.mappings_quirks import one_line
+
+    return Text("\n".join(map(one_line, text.split("\n"))), style)
 
 
 def _action(spec: MappingSpec) -> Any:

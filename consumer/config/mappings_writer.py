@@ -48,17 +48,21 @@ def write_mappings(file: MappingsFile) -> str:
     """
     lines = [_HEADER + "mappings:"]
     for index, spec in enumerate(file.specs):
-        try:
-            lines += _entry(spec)
-        except ValueError as error:
-            raise ConfigurationError([Problem(f"mappings[{index}]", str(error))]) from None
+        lines += _written(_entry(spec), f"mappings[{index}]")
     if file.filters:
         lines.append("filters:")
-        for each in file.filters:
-            lines += _filter(each)
+    for index, each in enumerate(file.filters):
+        lines += _written(_filter(each), f"filters[{index}]")
     if file.consent_categories:
-        lines.append(f"consent_categories: {flow(sorted(file.consent_categories))}")
+        lines += _written(_consent(file), "consent_categories")
     return "\n".join(lines) + "\n"
+
+
+def _written(lines: Iterable[str], path: str) -> list[str]:
+    try:
+        return list(lines)
+    except ValueError as error:
+        raise ConfigurationError([Problem(path, str(error))]) from None
 
 
 def _entry(spec: MappingSpec) -> Iterator[str]:
@@ -97,6 +101,10 @@ def _filter(spec: Filter) -> Iterator[str]:
     yield "    actions:"
     for action in spec.actions:
         yield f"      - {flow(_action(action))}"
+
+
+def _consent(file: MappingsFile) -> Iterator[str]:
+    yield f"consent_categories: {flow(sorted(file.consent_categories))}"
 
 
 def _action(action: Action) -> dict[str, Any]:

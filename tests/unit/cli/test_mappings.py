@@ -83,6 +83,19 @@ def test_explain_draws_trigger_action_and_fields(run):
     assert "Consent needed for: crm" in text
 
 
+def test_explain_draws_texts_as_they_are_and_sends_nothing_to_the_terminal(run):
+    text = (
+        r'mappings: [{name: A, action: sendContact, preset: default, trigger: "event = \"[/b]\e\ud83d\"",'
+        r' mapping: {title: "[red]\e[31m"}}]'
+        "\n"
+        r'consent_categories: ["[bold]\ud83d"]'
+    )
+    result = run("explain", "m.yaml", text=text)
+    assert result.exit_code == 0
+    assert all(shown in result.stdout for shown in ("[/b]", "[red]", "[bold]?"))
+    assert "\x1b" not in result.stdout
+
+
 def test_explain_without_a_file_shows_the_defaults_and_no_difference(run):
     result = run("explain")
     assert 'type = "group"' in result.stdout

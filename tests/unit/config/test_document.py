@@ -83,7 +83,7 @@ def test_a_tag_that_does_not_fit_is_named_with_its_place(value, tag):
     with pytest.raises(ConfigurationError) as caught:
         parse_document(f"x: 1\ny:\n  a: {value}\n")
     [problem] = caught.value.problems
-    assert ("y.a", 3, 6) == (problem.path, problem.line, problem.column)
+    assert (problem.path, problem.line, problem.column) == ("y.a", 3, 6)
     assert problem.message.startswith(f"has a tag {tag} that does not fit; remove it")
 
 

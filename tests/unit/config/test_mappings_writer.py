@@ -106,3 +106,17 @@ def test_a_comment_can_never_break_out_of_its_line(key, trigger_text):
     entries = parse_document(text).data["mappings"]
     assert [entry["name"] for entry in entries] == ["A"]
     assert entries[0]["mapping"] == mapping
+
+
+@pytest.mark.parametrize(
+    ("file", "path"),
+    [
+        (MappingsFile(filters=(Filter("all", (), title="a"), Filter('event = "\ud83d"', (Drop(),)))), "filters[1]"),
+        (MappingsFile(filters=(Filter("all", (Sample(math.inf),)),)), "filters[0]"),
+        (MappingsFile(consent_categories=frozenset({"\ud83d"})), "consent_categories"),
+    ],
+)
+def test_filters_and_consent_that_no_file_can_hold_are_refused_too(file, path):
+    with pytest.raises(ConfigurationError) as error:
+        write_mappings(file)
+    assert [problem.path for problem in error.value.problems] == [path]
