@@ -36,6 +36,7 @@ def import_(*, files: tuple[Path, ...], output: Path | None, destination: str) -
     from consumer.config.importing import MOST_BYTES, Found
     from consumer.config.importing_build import build
     from consumer.config.mappings import decode_text, read_text
+    from consumer.errors import ConfigurationError, Problem
     from consumer.ops.redact import Redactor
 
     found = Found()
@@ -44,7 +45,11 @@ def import_(*, files: tuple[Path, ...], output: Path | None, destination: str) -
             raw = sys.stdin.buffer.read(MOST_BYTES + 1)
             found.read(decode_text(raw, "standard input", MOST_BYTES), "standard input")
         else:
+            own = len(found.files)
             found.read(read_text(file, MOST_BYTES), file.name)
+            if output is not None and output.exists() and output.samefile(file) and len(found.files) == own:
+                message = "is the file that is read, which is Segment's or Terraform's; name another for the mappings"
+                raise ConfigurationError([Problem("--output", message)])
     masked = Redactor()
     for secret in found.secrets:
         masked.register_secret(secret)

@@ -51,6 +51,7 @@ _TERRAFORM: Final = {"destination_id": "destinationId", "action_id": "actionId",
     "source_id": "sourceId",
 }
 _HCL: Final = re.compile(r'^\s*(resource|import|terraform|provider|module)\s+("|\{)', re.MULTILINE)
+_ERROR: Final = re.compile(r"[a-z][a-z_-]{0,40}")
 _DEEPEST: Final = 40
 """Modules within modules; deeper is no file of Terraform's."""
 
@@ -138,6 +139,8 @@ class Found:
             self._own(text, source)
             return
         if not self._walk(data, 0):
+            if refused := _refused(data):
+                raise ConfigurationError([Problem(source, refused)])
             message = (
                 "holds no subscription, filter or destination of Segment; give the Public API's answer to "
                 "GET /destinations/ID/subscriptions or /filters, or what `terraform show -json` prints"
@@ -228,6 +231,22 @@ class Found:
             self.secrets.add(url)
         self.destinations.append(Destination(_text(data, "id"), _text(data, "name"), data.get("enabled") is not False))
         return 1
+
+
+def _refused(data: Any) -> str:
+    """What is to be done about an error answer of the Public API: ``{"errors": [{"type": "unauthorized", ...}]}``."""
+    errors = data.get("errors") if isinstance(data, dict) else None
+    first = errors[0] if isinstance(errors, list) and errors else None
+    kind = first.get("type") if isinstance(first, dict) else None
+    if not isinstance(kind, str):
+        return ""
+    named = f" ({kind})" if _ERROR.fullmatch(kind) else ""
+    remedy = (
+        "use a Public API token of this workspace that is valid and may read its destinations"
+        if kind in ("unauthorized", "forbidden")
+        else "see what it says, put that right"
+    )
+    return f"is an error answer of Segment's Public API{named}; {remedy}, and fetch it again"
 
 
 def _filter_action(action: Any) -> Any:

@@ -45,6 +45,11 @@ ENTRY_KEYS: Final = ("name", "enabled", "action", "preset", "trigger", "mapping"
 SCHEMA_KEY: Final = "$schema"
 """Editors look for it; it means nothing here."""
 
+_SEGMENTS: Final = frozenset(
+    {"data", "subscriptions", "destinationSubscriptions", "actionId", "actionSlug", "terraform_version"}
+)
+"""Keys of what `consumer.config.importing` reads, and of no mappings file."""
+
 _LAST_PART: Final = re.compile(r"(\.[^.\[\]]*|\[[^\[\]]*\])$")
 
 
@@ -157,6 +162,13 @@ def _placed(problem: Problem, document: Document) -> Problem:
     return Problem(one_line(problem.path) or "(file)", one_line(problem.message), line)
 
 
+def _is_segments(data: Any) -> bool:
+    first = data[0] if isinstance(data, list) and data else data
+    if not isinstance(first, dict) or not {"mappings", "preset"}.isdisjoint(first):
+        return False
+    return not _SEGMENTS.isdisjoint(first)
+
+
 class _Reader:
     """Collects every mistake while it goes on reading."""
 
@@ -165,6 +177,10 @@ class _Reader:
         self._quirks: list[Problem] = []
 
     def file(self, data: Any, source: str) -> MappingsFile:
+        if _is_segments(data):
+            message = "is JSON of Segment's or Terraform's; make a mappings file of it: chartmogul-consumer import FILE"
+            self._problem("", f"{message} -o mappings.yaml")
+            return MappingsFile()
         if not isinstance(data, dict):
             self._problem("", 'must be an object; the shortest is "preset: default"')
             return MappingsFile()

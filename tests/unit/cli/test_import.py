@@ -77,6 +77,15 @@ def test_output_is_written_whole_and_again_the_same(run, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("output", ["subscriptions.json", "./link.json"])
+def test_what_came_from_segment_is_never_written_over(run, tmp_path, output):
+    (tmp_path / "link.json").symlink_to("subscriptions.json")
+    result = run("destination.json", "subscriptions.json", "-o", output)
+    assert result.exit_code == ExitCode.CONFIGURATION
+    assert result.stderr.startswith("--output: is the file that is read")
+    assert json.loads((tmp_path / "subscriptions.json").read_text()) == DATA
+
+
 def test_what_cannot_be_imported_leaves_the_old_file(run, tmp_path):
     out = tmp_path / "mappings.yaml"
     out.write_text("preset: default\n")

@@ -359,3 +359,17 @@ def test_the_presets_have_no_quirks():
     for name in PRESETS:
         entries = "".join(f"  - {{name: {action}, action: {action}, preset: {name}}}\n" for action in Action)
         assert parse_mappings(f"mappings:\n{entries}").quirks == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"data": {"subscriptions": [{"name": "A", "actionSlug": "sendContact"}]}}',
+        '[{"id": "s", "actionId": "x", "trigger": "all"}]',
+        '{"version": 4, "terraform_version": "1.9", "resources": []}',
+    ],
+)
+def test_what_is_to_be_imported_is_said_to_be(text):
+    [(path, (_, message))] = problems(text).items()
+    assert path == "(file)"
+    assert message.endswith("make a mappings file of it: chartmogul-consumer import FILE -o mappings.yaml")
