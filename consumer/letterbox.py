@@ -83,6 +83,7 @@ class Letterbox:
             response=redactor(redact_excerpt(letter.excerpt, [letter.body])),
             attempts=letter.attempts,
             record_at_ms=timestamp if kind else 0,
+            event=letter.event,
         )
 
     def reported(self, report: DeadLettersReported) -> None:

@@ -106,6 +106,7 @@ class Post(Struct, frozen=True, gc=False):
         body: the request's JSON, compact, UTF-8.
         message_id: the event's messageId, or "" where it has none; for correlation only.
         event_type: the event's type, a metric label.
+        event: which of its record's events it is of, from 0; None where the record is one event.
     """
 
     mapping: str
@@ -114,6 +115,7 @@ class Post(Struct, frozen=True, gc=False):
     body: bytes
     message_id: str
     event_type: str
+    event: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class FieldError:
 class Reject:
     """A delivery that mapping or validation refused, or (stage decode) a record that is no event.
 
-    ``errors`` names fields and kinds of values; it never holds an event's contents.
+    ``errors`` names fields and kinds of values; it never holds an event's contents. ``event`` is as a post's.
     """
 
     reason: RejectReason | DecodeReason
@@ -145,6 +147,7 @@ class Reject:
     mapping: str = ""
     event_type: str = ""
     errors: tuple[FieldError, ...] = ()
+    event: int | None = None
 
 
 Planned = Post | Skip | Reject

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from consumer.delivery.messages import Partition, Record
-from consumer.outcomes import Planned, Reject, Skip, SkipReason
+from consumer.outcomes import Planned, Post, Reject, Skip, SkipReason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from confluent_kafka import Message
 
@@ -72,9 +75,18 @@ class Planner:
             event = decoded[0]
             return (event,) if isinstance(event, Reject) else self.route(event)
         planned: list[Planned] = []
-        for event in decoded:
-            if isinstance(event, Reject):
-                planned.append(event)
-            else:
-                planned += self.route(event)
+        for number, event in self._chosen(decoded, message):
+            plans = (event,) if isinstance(event, Reject) else self.route(event)
+            planned += [_numbered(plan, number) for plan in plans]
         return planned or _EMPTY
+
+    def _chosen(self, decoded: list[Any], message: Message) -> Iterable[tuple[int, Any]]:  # noqa: ARG002 - for others
+        """Which of a record's several events are planned, with their numbers: all of them."""
+        return enumerate(decoded)
+
+
+def _numbered(plan: Planned, number: int) -> Planned:
+    """The plan with its event's number within the record: its dead letter must say which one failed."""
+    if type(plan) is Post:
+        return structs.replace(plan, event=number)
+    return replace(plan, event=number) if isinstance(plan, Reject) else plan

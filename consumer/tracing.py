@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from msgspec import structs
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode, get_current_span, set_span_in_context
@@ -204,7 +205,7 @@ class TracingClient:
 def _carrying(post: Post, context: Context) -> Post:
     body = TracedBody(post.body)
     body.contexts = (context,)
-    return Post(post.mapping, post.action, post.lane, body, post.message_id, post.event_type)
+    return structs.replace(post, body=body)
 
 
 def _carrier(message: Message) -> dict[str, str]:

@@ -405,6 +405,7 @@ class Machine:
             status=answer.status if answer is not None else 0,
             excerpt=answer.excerpt if answer is not None else "",
             attempts=answer.send.attempt if answer is not None else 0,
+            event=delivery.plan.event,
         )
         if not self._dead_letters.add(delivery, letter):
             self._gate.stand_still(halted=True)

@@ -199,6 +199,7 @@ class DeadLetter(NamedTuple):
         detail: field names and kinds of values, no contents.
         body: what was to be sent, where the delivery came that far: an answer's excerpt is cleaned of it.
         status, excerpt, attempts: of the last attempt, where there was one.
+        event: which of the record's events it is about, from 0; None where the record is one event.
     """
 
     ident: int
@@ -213,6 +214,7 @@ class DeadLetter(NamedTuple):
     status: int = 0
     excerpt: str = ""
     attempts: int = 0
+    event: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

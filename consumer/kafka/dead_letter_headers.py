@@ -11,6 +11,7 @@ The form is version 1 (``dlq_schema``). All values are UTF-8 text; what does not
     dlq_attempts    how often it was sent
     dlq_first_at, dlq_at    ISO 8601, UTC: when it was first taken up, when it was written here
     dlq_topic, dlq_partition, dlq_offset    where the record stands
+    dlq_event       which of the record's events, from 0, where it holds several
     dlq_record_at   its timestamp
     dlq_group, dlq_mapping, dlq_version     whose, by which mapping, by which version of this software
     dlq_value_size, dlq_value_sha256        of the value, where it was too large to be kept: read it at its place
@@ -50,6 +51,7 @@ class DeadLetterContext:
         first_at_ms, at_ms: Unix milliseconds; the first may be 0, unknown.
         record_at_ms: the record's timestamp; 0 where it has none.
         mapping: "" where it got no further than the decoder.
+        event: which of the record's events, from 0; None where the record is one, or all of it is meant.
     """
 
     reason: RejectReason | DecodeReason | DeliverReason
@@ -66,6 +68,7 @@ class DeadLetterContext:
     attempts: int = 0
     first_at_ms: int = 0
     record_at_ms: int = 0
+    event: int | None = None
 
 
 def build_headers(original: Sequence[Header] | None, context: DeadLetterContext) -> list[Header]:
@@ -86,6 +89,7 @@ def build_headers(original: Sequence[Header] | None, context: DeadLetterContext)
         "dlq_topic": context.topic,
         "dlq_partition": str(context.partition),
         "dlq_offset": str(context.offset),
+        "dlq_event": "" if context.event is None else str(context.event),
         "dlq_record_at": instant(context.record_at_ms) or "",
         "dlq_group": context.group,
         "dlq_mapping": context.mapping,

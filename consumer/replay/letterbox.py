@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from consumer.letterbox import Letterbox
-from consumer.replay.selection import attempts_of, context_of, original_place, record_time, unix_ms
+from consumer.replay.selection import attempts_of, context_of, event_of, original_place, record_time, unix_ms
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -28,6 +28,8 @@ class ReplayLetterbox(Letterbox):
             attempts=context.attempts + attempts_of(before),
             first_at_ms=unix_ms(before.get("dlq_first_at", "")) or unix_ms(before.get("dlq_at", "")),
             record_at_ms=record_time(before),
+            # A record that cannot be read at all today has no events; the letter is about this one all the same.
+            event=event_of(before) if context.event is None else context.event,
         )
         if (place := original_place(before)) is not None:
             (topic, number), offset = place

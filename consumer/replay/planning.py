@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from consumer.outcomes import Post, Skip, SkipReason
 from consumer.planning import Planner
-from consumer.replay.selection import Origin, context_of, record_time
+from consumer.replay.selection import Origin, context_of, event_of, record_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from confluent_kafka import Message
@@ -42,6 +42,14 @@ class ReplayPlanner(Planner):
         planned = super()._plan(value, message, timestamp_ms)
         return only_of(planned, self._selection.mappings) if self._selection.mappings else planned
 
+    def _chosen(self, decoded: list[Any], message: Message) -> Iterable[tuple[int, Any]]:
+        """The one event that a letter is about, where it says which; its neighbours were delivered."""
+        if self._selection.origin is Origin.DEAD_LETTERS:
+            number = event_of(context_of(message))
+            if number is not None and number < len(decoded):
+                return [(number, decoded[number])]
+        return super()._chosen(decoded, message)
+
 
 def only_failed(planned: Sequence[Planned], mapping: str) -> Sequence[Planned]:
     """What of a letter's deliveries is sent again.
@@ -57,7 +65,8 @@ def only_failed(planned: Sequence[Planned], mapping: str) -> Sequence[Planned]:
         return planned
     if mine := [plan for plan in planned if plan.mapping == mapping]:
         return mine
-    # Of a batch in one record, events that cannot be decoded have letters of their own: a skip is this one's end.
+    # Of a batch whose letter does not say which event it is about: those that cannot be decoded have letters of their
+    # own, so a skip is this one's end.
     early = [plan for plan in planned if not isinstance(plan, Post) and not plan.mapping]
     before = sorted(early, key=lambda plan: not isinstance(plan, Skip))
     if before:

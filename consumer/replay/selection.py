@@ -1,10 +1,11 @@
 """What a run takes: of dead letters by their headers alone, of source records by time, key and place.
 
 Theory of operation
-    A letter is known by where its record stands (topic, partition, offset) and by the mapping that failed. Letters
-    stay in their topic when they are replayed, and one that fails again is written anew with the same coordinates; so
-    the same delivery may be there several times. A run sends it once, at the place of its first letter, which is where
-    it belongs in the order of its customer or contact; the others are *merged* into it.
+    A letter is known by where its record stands (topic, partition, offset), by the mapping that failed, and by the
+    event, where the record holds several (one that does not say stands for all of them). Letters stay in their topic
+    when they are replayed, and one that fails again is written anew with the same coordinates; so the same delivery
+    may be there several times. A run sends it once, at the place of its first letter, which is where it belongs in the
+    order of its customer or contact; the others are *merged* into it.
 
     A run that was interrupted is continued by its id, with the same selection (the id holds a digest of it). Its own
     letters it knows by their ``dlq_group``: it never reads what it wrote.
@@ -150,7 +151,7 @@ class Sieve:
         self._selection = selection
         self._group = group
         self._committed = committed
-        self._seen: dict[tuple[str, str, str], set[int]] = defaultdict(set)
+        self._seen: dict[tuple[Partition, str, str], set[int]] = defaultdict(set)
         self.passed = self.merged = self.left = self.foreign = 0
         self.left_places: list[str] = []
 
@@ -173,18 +174,23 @@ class Sieve:
             return False
         if "dlq_value_sha256" in context:
             return self._leave(context)
-        known = self._seen[
-            context.get("dlq_topic", ""), context.get("dlq_partition", ""), context.get("dlq_mapping", "")
-        ]
-        origin = original_place(context)
-        again = origin is not None and origin[1] in known
-        if origin is not None:
-            known.add(origin[1])
+        again = self._again(context)
         if self._done(record):
             return False
         self.merged += again
         self.passed += not again
         return not again
+
+    def _again(self, context: Mapping[str, str]) -> bool:
+        """Whether another letter stands for this one: of the same event, or of all events of its record."""
+        origin = original_place(context)
+        if origin is None:
+            return False
+        partition, offset = origin
+        mapping, event = context.get("dlq_mapping", ""), context.get("dlq_event", "")
+        again = any(offset in self._seen[partition, mapping, each] for each in (event, ""))
+        self._seen[partition, mapping, event].add(offset)
+        return again
 
     def _done(self, record: Message) -> bool:
         partition, offset = place_of(record)
@@ -225,6 +231,12 @@ def attempts_of(context: Mapping[str, str]) -> int:
     """How often a letter's delivery was sent; 0 where it was not, or where the header is no number."""
     text = context.get("dlq_attempts", "")
     return int(text) if _is_number(text) else 0
+
+
+def event_of(context: Mapping[str, str]) -> int | None:
+    """Which of its record's events a letter is about, from 0; None where the headers do not say."""
+    text = context.get("dlq_event", "")
+    return int(text) if _is_number(text) else None
 
 
 def record_time(context: Mapping[str, str]) -> int:

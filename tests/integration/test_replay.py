@@ -165,6 +165,24 @@ def test_what_the_service_dead_lettered_is_delivered_once_the_cause_is_gone(brok
     assert len(place.parked()) == 4
 
 
+def test_of_a_batch_the_delivered_neighbours_of_what_failed_are_left_alone(broker, sandbox, place, tmp_path):
+    sandbox.set_faults({"status": 422, "match": {"user_id": "bad"}})
+    place.settings["source"] = {"envelope": "batch"}
+    events = [identify(1, "good"), 7, identify(2, "bad"), identify(3, "good")]
+    place.broker.produce(place.topic, [Record(orjson.dumps(events), b"key")])
+    with RunningService(place.settings, tmp_path) as service:
+        wait_for(lambda: broker.lag(place.group, place.topic) == 0, "all is committed")
+        assert service.stop() == 0
+    sandbox.set_faults()
+    said = sorted(split_headers(each.headers)[1]["dlq_event"] for each in place.parked())
+    assert said == ["1", "2", "2"], "one that is no event, and one that two mappings sent"
+    already = len(sent(sandbox))
+    done = place.replay("--yes", "--json")
+    assert done.code == 0, done.err
+    assert (done.json["selected"], done.json["delivered"], done.json["dead_lettered"]) == (3, 2, 1)
+    assert sent(sandbox)[already:] == ["message-2", "message-2"]
+
+
 # ---- what fails again
 
 

@@ -46,6 +46,7 @@ def test_everything_that_is_known_is_said():
             partition=3,
             offset=77,
             record_at_ms=1_767_139_200_000,
+            event=0,
         ),
     )
     assert [
@@ -62,6 +63,7 @@ def test_everything_that_is_known_is_said():
         ("dlq_topic", b"events"),
         ("dlq_partition", b"3"),
         ("dlq_offset", b"77"),
+        ("dlq_event", b"0"),
         ("dlq_record_at", b"2025-12-31T00:00:00.000Z"),
         ("dlq_group", b"group"),
         ("dlq_mapping", b"contacts"),
@@ -71,9 +73,8 @@ def test_everything_that_is_known_is_said():
 
 def test_what_does_not_apply_is_left_out_but_a_zero_that_means_something_is_not():
     _, said = split_headers(build_headers(None, context(reason=DecodeReason.INVALID_JSON, stage=Stage.DECODE)))
-    assert {"dlq_status", "dlq_response", "dlq_attempts", "dlq_first_at", "dlq_record_at", "dlq_mapping"}.isdisjoint(
-        said
-    )
+    absent = {"dlq_status", "dlq_response", "dlq_attempts", "dlq_first_at", "dlq_record_at", "dlq_mapping", "dlq_event"}
+    assert absent.isdisjoint(said)
     assert (said["dlq_partition"], said["dlq_offset"]) == ("0", "0")
 
 
@@ -130,7 +131,8 @@ def said(everything: DeadLetterContext, value: bytes | None = None) -> dict[str,
 
 
 FULL = said(
-    context(mapping="m", status=422, response="{}", attempts=3, first_at_ms=1, record_at_ms=2), b"a value too large"
+    context(mapping="m", status=422, response="{}", attempts=3, first_at_ms=1, record_at_ms=2, event=3),
+    b"a value too large",
 )
 
 

@@ -91,6 +91,34 @@ def test_a_letter_is_planned_by_the_mappings_of_today():
     assert of_today.offset == 0
 
 
+def batch(*values: bytes) -> bytes:
+    return b"[" + b",".join(values) + b"]"
+
+
+def person(email: str) -> bytes:
+    event = orjson.loads(EVENT)
+    return orjson.dumps(event | {"traits": event["traits"] | {"email": email}})
+
+
+def planned_of(value: bytes, **changes):
+    selection = Selection(Origin.DEAD_LETTERS, (TOPIC,))
+    (found,) = ReplayPlanner(Decoder("auto", "batch"), Router().route, selection).records(
+        [letter(0, value=value, **changes)]
+    )
+    return found.planned
+
+
+def test_of_a_batch_only_the_event_that_failed_is_sent_again():
+    contact = next(spec.name for spec in DEFAULT_MAPPINGS if spec.action is Action.SEND_CONTACT)
+    value = batch(person("a@example.com"), b"7", person("b@example.com"))
+    (undecodable,) = planned_of(value, mapping="", event=1)
+    assert (type(undecodable), undecodable.event) == (Reject, 1)
+    (sent,) = planned_of(value, mapping=contact, event=2)
+    assert (orjson.loads(sent.body)["email"], sent.event) == ("b@example.com", 2)
+    assert len(planned_of(value, mapping="")) == 3, "a letter of an old version does not say"
+    assert len(planned_of(value, mapping="", event=3)) == 3, "the settings have changed: nothing may be lost"
+
+
 def test_a_letter_has_the_time_of_its_record():
     """It is another than that of the letter, and may become the contact's own."""
     event = orjson.dumps({**orjson.loads(EVENT), "sentAt": None})
@@ -113,12 +141,12 @@ def test_a_source_record_is_planned_whole():
 # ---- letters of letters
 
 
-def said_of(message, *, attempts: int = 1):
+def said_of(message, *, attempts: int = 1, event: int | None = None):
     """What the letter of a delivery says that failed for the second time."""
     clock = SimpleNamespace(unix=lambda: AT_MS / 1000 + 60, monotonic=Random(1).random)
     box = ReplayLetterbox(None, "group.replay.run", clock, lambda *_: None)
     reason, partition = DeliverReason.HTTP_REJECTED, Partition(TOPIC, 0)
-    again = DeadLetter(1, partition, 5, message, Stage.DELIVER, reason, "leads", "", attempts=attempts)
+    again = DeadLetter(1, partition, 5, message, Stage.DELIVER, reason, "leads", "", attempts=attempts, event=event)
     return box.context(again, message)
 
 
@@ -131,6 +159,9 @@ def test_it_says_where_the_record_stands_and_adds_up():
     assert (third.attempts, third.first_at_ms) == (6, AT_MS - 1000)
     assert said_of(letter(5, record_at_ms=AT_MS - 5)).record_at_ms == AT_MS - 5
     assert said_of(letter(5)).record_at_ms == 0, "not that of the letter"
+    assert said_of(letter(5)).event is None
+    assert said_of(letter(5, event=2)).event == 2
+    assert said_of(letter(5, event=2), event=0).event == 0
 
 
 def test_the_letter_of_a_source_record_is_the_services_own():

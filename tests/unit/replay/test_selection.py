@@ -19,6 +19,7 @@ from consumer.replay.selection import (
     Stretch,
     attempts_of,
     context_of,
+    event_of,
     new_run_id,
     original_place,
     unix_ms,
@@ -118,10 +119,11 @@ def test_the_digest_tells_selections_apart_and_knows_the_same_again():
 
 @given(st.text(max_size=30))
 def test_no_header_breaks_it(text):
-    context = {"dlq_topic": text, "dlq_partition": text, "dlq_offset": text, "dlq_attempts": text}
+    context = {"dlq_topic": text, "dlq_partition": text, "dlq_offset": text, "dlq_attempts": text, "dlq_event": text}
     place = original_place(context)
     assert place is None or str(place[1]) == text.lstrip("0") or set(text) == {"0"}
     assert attempts_of(context) >= 0
+    assert (event_of(context) is None) is (place is None)
     assert unix_ms(text) == 0 or datetime.fromisoformat(text)
 
 
@@ -147,6 +149,22 @@ def test_only_letters_that_are_selected_stand_for_others():
     sieve = Sieve(selection(since_ms=AT_MS + 1), GROUP, {})
     assert [sieve.passes(each) for each in (letter(0), letter(1, at_ms=AT_MS + 1))] == [False, True]
     assert sieve.selected == 1
+
+
+def test_each_event_of_a_record_has_letters_of_its_own():
+    sieve = Sieve(selection(), GROUP, {})
+    letters = [letter(at, 7, event=event, mapping="") for at, event in enumerate((0, 2, 0))]
+    assert [sieve.passes(each) for each in letters] == [True, True, False]
+
+
+def test_a_letter_that_does_not_say_which_event_stands_for_all_of_its_record():
+    """The new letter of one event that failed again is merged into the old version's, which sends it."""
+    sieve = Sieve(selection(), GROUP, {})
+    assert [sieve.passes(each) for each in (letter(0, 7), letter(1, 7, event=1), letter(2, 8, event=1))] == [
+        True,
+        False,
+        True,
+    ]
 
 
 def test_letters_of_an_unknown_place_stand_for_themselves():
