@@ -57,6 +57,13 @@ def _unix_ms(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 @click.option(
     "--stage", "stages", multiple=True, type=click.Choice([stage.value for stage in Stage]), help="Dead letters of it."
 )
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="G",
+    help="Dead letters that a service with this consumer group has written. Without: kafka.group_id.",
+)
 @click.option("--mapping", "mappings", multiple=True, metavar="M", help="Deliveries by this mapping only.")
 @click.option(
     "--since", callback=_unix_ms, metavar="T", help="From this time on: dead-lettered, or the record's timestamp."
@@ -188,13 +195,15 @@ def _selection(settings: Settings, options: dict[str, Any]) -> Selection:
 
     origin = Origin(options["origin"])
     letters = origin is Origin.DEAD_LETTERS
-    if not letters and (options["reasons"] or options["stages"]):
-        raise click.UsageError("--reason and --stage are about dead letters, not about --from source")
+    if not letters and (options["reasons"] or options["stages"] or options["groups"]):
+        raise click.UsageError("--reason, --stage and --group are about dead letters, not about --from source")
     selection = Selection(
         origin,
         (settings.dead_letter.topic,) if letters else settings.kafka.topics,
         reasons=frozenset(options["reasons"]),
         stages=frozenset(options["stages"]),
+        # Several services may share a topic: each sends to a ChartMogul account of its own.
+        groups=frozenset(options["groups"] or [settings.kafka.group_id]) if letters else frozenset(),
         mappings=frozenset(options["mappings"]),
         since_ms=options["since"],
         until_ms=options["until"],

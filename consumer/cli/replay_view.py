@@ -110,6 +110,9 @@ class Display:
     def _remarks(self, sieve: Sieve) -> None:
         if sieve.foreign:
             self.say(f"passed over, for they are no dead letters of this software: {sieve.foreign}")
+        if sieve.others:
+            named = ", ".join(sorted(sieve.other_groups))
+            self.say(f"passed over, for services of other groups wrote them ({named}): {sieve.others}; see --group")
         if sieve.left:
             more = ", …" if sieve.left > len(sieve.left_places) else ""
             self.say(
@@ -140,7 +143,8 @@ def _selected(selection: Selection) -> str:
         f"{topic}/{number} from {first}{'' if end is None else f' to {end - 1}'}"
         for (topic, number), first, end in selection.stretches
     ]
-    return "; ".join(parts) or "all of them"
+    chosen = "; ".join(parts) or "all of them"
+    return f"{chosen}; of group {', '.join(sorted(selection.groups))}" if selection.groups else chosen
 
 
 def _duration(seconds: float) -> str:

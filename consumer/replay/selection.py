@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from consumer.kafka.dead_letter_headers import Header
 
 LEFT_PLACES: Final = 10
-"""How many letters that cannot be sent are named."""
+"""How many letters that cannot be sent are named, and how many groups."""
+
+_REPLAY: Final = ".replay."
 
 
 class Origin(StrEnum):
@@ -63,6 +65,7 @@ class Selection:
     Attributes:
         topics: the dead-letter topic, or the source topics as the settings name them.
         reasons, stages: of dead letters only; values of ``dlq_reason`` and ``dlq_stage``.
+        groups: of dead letters only; consumer groups of services that wrote them, or for which a replay did.
         mappings: of a letter, the one that failed; of a source record, those whose deliveries are sent.
         since_ms, until_ms: Unix milliseconds, the second excluded; of a letter when it was written (``dlq_at``), of a
             source record its timestamp.
@@ -70,13 +73,14 @@ class Selection:
         stretches: places in the topic that is read.
 
     Raises:
-        ValueError: reasons or stages of source records.
+        ValueError: reasons, stages or groups of source records.
     """
 
     origin: Origin
     topics: tuple[str, ...]
     reasons: frozenset[str] = frozenset()
     stages: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
     mappings: frozenset[str] = frozenset()
     since_ms: int | None = None
     until_ms: int | None = None
@@ -84,8 +88,8 @@ class Selection:
     stretches: tuple[Stretch, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.origin is Origin.SOURCE and (self.reasons or self.stages):
-            raise ValueError("source records have neither reason nor stage")
+        if self.origin is Origin.SOURCE and (self.reasons or self.stages or self.groups):
+            raise ValueError("source records have neither reason nor stage nor group")
 
     @property
     def bounded(self) -> bool:
@@ -98,7 +102,7 @@ class Selection:
         parts = (
             self.origin.value,
             self.topics,
-            *(sorted(names) for names in (self.reasons, self.stages, self.mappings)),
+            *(sorted(names) for names in (self.reasons, self.stages, self.groups, self.mappings)),
             sorted(self.keys),
             self.since_ms,
             self.until_ms,
@@ -107,7 +111,7 @@ class Selection:
         return sha256(repr(parts).encode()).hexdigest()[:8]
 
     def takes(self, record: Message, context: Mapping[str, str]) -> bool:
-        """Whether a record is meant.
+        """Whether a record is meant, whoever wrote it.
 
         Args:
             record: of a topic that is read, without an error.
@@ -125,6 +129,10 @@ class Selection:
                 if wanted and context.get(f"dlq_{name}", "") not in wanted:
                     return False
         return (self.since_ms is None or at >= self.since_ms) and (self.until_ms is None or at < self.until_ms)
+
+    def takes_from(self, group: str) -> bool:
+        """Whether letters of a group are meant: of a service, or of a replay for one."""
+        return not self.groups or not self.groups.isdisjoint({group, group.rpartition(_REPLAY)[0]})
 
     def _in_a_stretch(self, record: Message) -> bool:
         partition, offset = place_of(record)
@@ -145,6 +153,8 @@ class Sieve:
         left: letters that cannot be sent: too large for the dead-letter topic, so their value is not in it.
         left_places: where the records of the first of these stand, ``topic/partition/offset``.
         foreign: records of the dead-letter topic that are no dead letters of this software; not selected.
+        others: letters that are selected but for their group.
+        other_groups: names of the first of these groups.
     """
 
     def __init__(self, selection: Selection, group: str, committed: Mapping[Partition, Position]) -> None:
@@ -152,8 +162,9 @@ class Sieve:
         self._group = group
         self._committed = committed
         self._seen: dict[tuple[Partition, str, str], set[int]] = defaultdict(set)
-        self.passed = self.merged = self.left = self.foreign = 0
+        self.passed = self.merged = self.left = self.foreign = self.others = 0
         self.left_places: list[str] = []
+        self.other_groups: set[str] = set()
 
     @property
     def selected(self) -> int:
@@ -171,6 +182,12 @@ class Sieve:
             self.foreign += 1
             return False
         if context.get("dlq_group") == self._group or not self._selection.takes(record, context):
+            return False
+        group = context.get("dlq_group", "")
+        if not self._selection.takes_from(group):
+            self.others += 1
+            if len(self.other_groups) < LEFT_PLACES and group.isprintable():
+                self.other_groups.add(group)
             return False
         if "dlq_value_sha256" in context:
             return self._leave(context)
@@ -260,7 +277,7 @@ def new_run_id(selection: Selection, now: datetime) -> str:
 
 def run_group(group: str, run_id: str) -> str:
     """The consumer group that a run keeps its offsets in."""
-    return f"{group}.replay.{run_id}"
+    return f"{group}{_REPLAY}{run_id}"
 
 
 def names(partitions: Collection[Partition]) -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -69,7 +70,11 @@ class Place:
         self.group = self.settings["kafka"]["group_id"]
 
     def park(self, *letters: Record) -> None:
-        self.broker.produce(self.dead_letters, letters)
+        """Letters of this service's own group, unless they are somebody else's records."""
+        self.broker.produce(self.dead_letters, [replace(each, headers=self._owned(each.headers)) for each in letters])
+
+    def _owned(self, headers: Any) -> Any:
+        return tuple((name, self.group.encode() if (name, v) == ("dlq_group", b"group") else v) for name, v in headers)
 
     def parked(self) -> list[Stored]:
         return self.broker.consume_all(self.dead_letters)
@@ -270,6 +275,16 @@ def test_letters_are_selected_by_their_headers(place):
     refused = place.replay("--dry-run", "--partition", f"{place.dead_letters}/1")
     assert (refused.code, f"is not among what is read: {place.dead_letters}/0-0" in refused.err) == (2, True)
     assert len(place.parked()) == 6
+
+
+def test_letters_of_another_group_are_sent_only_when_they_are_asked_for(place):
+    theirs = letter(identify(1, "one"), 1)
+    place.broker.produce(place.dead_letters, [theirs])
+    place.park(letter(identify(2, "two"), 2))
+    done = place.replay("--dry-run", "--json")
+    assert (done.json["selected"], done.code) == (1, 0)
+    assert "services of other groups wrote them (group): 1" in done.err
+    assert place.replay("--dry-run", "--json", "--group", "group", "--group", place.group).json["selected"] == 2
 
 
 def test_source_records_are_selected_by_place_key_and_mapping(broker, sandbox, place):

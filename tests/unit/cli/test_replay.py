@@ -76,7 +76,7 @@ def replays(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Replays:
 
 
 def test_without_options_it_takes_every_dead_letter_at_a_tenth_of_the_rate(replays):
-    assert replays.selects() == Selection(Origin.DEAD_LETTERS, ("dlq",))
+    assert replays.selects() == Selection(Origin.DEAD_LETTERS, ("dlq",), groups=frozenset({"group"}))
     assert replays.settings.delivery.requests_per_second == 3.0
     assert replays.settings.delivery.dedupe.max_entries == 0
     assert replays.settings.kafka.group_id.startswith("group.replay.")
@@ -85,6 +85,7 @@ def test_without_options_it_takes_every_dead_letter_at_a_tenth_of_the_rate(repla
 def test_each_option_narrows(replays):
     selection = replays.selects(
         *("--reason", "http_rejected", "--reason", "invalid_json", "--stage", "deliver", "--mapping", "leads"),
+        *("--group", "one", "--group", "other"),
         *("--since", "2026-01-31T00:00:00Z", "--until", "2026-01-31T02:00:00+01:00", "--key", "k1", "--key", "ü"),
     )
     assert selection == Selection(
@@ -92,6 +93,7 @@ def test_each_option_narrows(replays):
         ("dlq",),
         reasons=frozenset({"http_rejected", "invalid_json"}),
         stages=frozenset({"deliver"}),
+        groups=frozenset({"one", "other"}),
         mappings=frozenset({"leads"}),
         since_ms=1_769_817_600_000,
         until_ms=1_769_821_200_000,
@@ -122,6 +124,7 @@ def test_places(replays, options, stretches):
     [
         (["--from", "source"], "say --since, --until, --key or --partition"),
         (["--from", "source", "--key", "k", "--stage", "deliver"], "are about dead letters"),
+        (["--from", "source", "--key", "k", "--group", "g"], "are about dead letters"),
         (["--reason", "no such"], "--reason"),
         (["--since", "2026-01-31T00:00:00"], "no ISO 8601 time with a zone"),
         (["--until", "yesterday"], "no ISO 8601 time with a zone"),
@@ -244,13 +247,13 @@ def test_the_selection_is_said_without_keys(replays):
     done = replays("--yes", "--from", "source", "--partition", "events/3", "--offsets", "7-9")
     assert "source of events; events/3 from 7 to 9" in done.stderr
     done = replays("--yes", "--key", "ada@example.com", "--stage", "map", "--until", "2026-01-31T00:00:00Z")
-    assert "dead-letters of dlq; stage map; until 2026-01-31T00:00:00+00:00; 1 keys" in done.stderr
+    assert "dead-letters of dlq; stage map; until 2026-01-31T00:00:00+00:00; 1 keys; of group group" in done.stderr
     assert "ada" not in done.output
 
 
 def test_a_result_says_why_and_how_to_go_on(capsys):
     sieve = Sieve(Selection(Origin.DEAD_LETTERS, ("dlq",)), "", {})
-    sieve.foreign, sieve.left = 2, LEFT_PLACES + 1
+    sieve.foreign, sieve.left, sieve.others, sieve.other_groups = 2, LEFT_PLACES + 1, 3, {"billing", "audit"}
     sieve.left_places = [f"events/0/{n}" for n in range(LEFT_PLACES)]
     reasons = {("dead_lettered", "leads", "http_rejected"): 4, ("skipped", "", "unsupported_type"): 1}
     Display(as_json=False).result(
@@ -266,6 +269,7 @@ def test_a_result_says_why_and_how_to_go_on(capsys):
         "selected 20  delivered 3  skipped 2  dead_lettered 4  left 11  seconds 2.0",
     ]
     assert "no dead letters of this software: 2" in shown.err
+    assert "services of other groups wrote them (audit, billing): 3; see --group" in shown.err
     assert "events/0/9, …: --from source" in shown.err
     assert "error: too much failed again" in shown.err
     assert "with the same options and --run-id id" in shown.err

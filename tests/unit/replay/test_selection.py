@@ -89,7 +89,7 @@ def test_a_source_record_has_its_own_time_whatever_its_headers_say():
     assert source.takes(parked_later, {})
 
 
-@pytest.mark.parametrize("what", ["reasons", "stages"])
+@pytest.mark.parametrize("what", ["reasons", "stages", "groups"])
 def test_source_records_have_neither_reason_nor_stage(what):
     with pytest.raises(ValueError, match="neither reason nor stage"):
         selection(origin=Origin.SOURCE, **{what: frozenset({"deliver"})})
@@ -101,6 +101,7 @@ def test_the_digest_tells_selections_apart_and_knows_the_same_again():
         selection(origin=Origin.SOURCE),
         selection(topics=("other",)),
         selection(reasons=frozenset({"leads"})),
+        selection(groups=frozenset({"leads"})),
         selection(mappings=frozenset({"leads"})),
         selection(keys=frozenset({b"leads"})),
         selection(since_ms=1),
@@ -179,6 +180,18 @@ def test_other_peoples_records_and_its_own_letters_are_passed_over():
     assert not sieve.passes(record(1, [("dlq_schema", b"9")]))
     assert not sieve.passes(letter(2, group=GROUP))
     assert (sieve.foreign, sieve.selected) == (2, 0)
+
+
+def test_of_a_shared_topic_only_the_letters_of_its_groups_are_sent_and_the_others_counted():
+    sieve = Sieve(selection(groups=frozenset({"group"}), mappings=frozenset({"leads"})), GROUP, {})
+    groups = ["group", "group.replay.earlier", "other", "groups", "other.replay.x", "", "\x1b"]
+    letters = [letter(at, at, group=group) for at, group in enumerate(groups)]
+    letters.append(letter(7, 7, group="third", mapping="others"))  # not selected anyway
+    assert [sieve.passes(each) for each in letters] == [True, True, *[False] * 6]
+    assert (sieve.selected, sieve.others, sieve.foreign) == (2, 5, 0)
+    assert sieve.other_groups == {"other", "groups", "other.replay.x", ""}
+    own_is_a_replays_name = Sieve(selection(groups=frozenset({"a.replay.b"})), GROUP, {})
+    assert own_is_a_replays_name.passes(letter(0, group="a.replay.b"))
 
 
 def test_letters_without_their_value_are_left_and_the_first_named():
