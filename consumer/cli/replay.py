@@ -103,7 +103,7 @@ def replay(ctx: click.Context, /, **options: Any) -> None:
     from consumer.replay.run import Replay, default_rate, open_planner, open_source, run_settings
     from consumer.replay.selection import new_run_id, run_group
 
-    settings = settings_from(options["config"])
+    settings = settings_from(options["config"], needs_webhook=not options["dry_run"])
     selection = _selection(settings, options)
     if not (options["dry_run"] or options["yes"] or _somebody_is_there()):
         raise click.UsageError(
@@ -126,12 +126,8 @@ def replay(ctx: click.Context, /, **options: Any) -> None:
         return
     run = Replay(settings, planner, source, display.say)
     display.announce(run_id, settings, selection, scope)
-    if not options["yes"] and scope.records:
-        try:
-            click.confirm("Send them?", err=True, abort=True)
-        except click.Abort:
-            run.abandon()
-            raise
+    if not options["yes"] and scope.records and not _confirmed(run, display):
+        ctx.exit(ExitCode.WORK_LEFT)
     result, interrupted = asyncio.run(_run(run, display))
     display.result(run_id, result, source.sieve)
     ctx.exit(_exit_code(result, interrupted=interrupted))
@@ -157,6 +153,22 @@ async def _run(run: Replay, display: Display) -> tuple[Result, bool]:
         return await run.run(display.show), interrupted
     finally:
         display.close()
+
+
+def _confirmed(run: Replay, display: Display) -> bool:
+    """Whether somebody wants it sent; otherwise the run is closed, and that is said.
+
+    Raises:
+        click.Abort: Ctrl-C, or the end of the input.
+    """
+    confirmed = False
+    try:
+        confirmed = click.confirm("Send them?", err=True)
+    finally:
+        if not confirmed:
+            run.abandon()
+            display.say("nothing was sent")
+    return confirmed
 
 
 def _somebody_is_there() -> bool:

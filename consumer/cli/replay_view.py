@@ -91,7 +91,8 @@ class Display:
             click.echo(json.dumps({**result.as_json(), "run_id": run_id}))
             return
         for (outcome, mapping, reason), number in sorted(result.reasons.items()):
-            click.echo(f"{outcome.replace('_', '-')}: {reason} {number} ({mapping or 'before any mapping'})")
+            named = _printable(mapping) or "before any mapping"
+            click.echo(f"{outcome.replace('_', '-')}: {reason} {number} ({named})")
         if result.merged:
             click.echo(f"skipped: {result.merged} letters of a delivery that another letter stands for")
         click.echo("  ".join(f"{name} {value}" for name, value in result.as_json().items()))
@@ -194,15 +195,23 @@ def _bar(progress: Progress) -> RenderableType:
 def _table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table()
     for name in rows[0]:
         text = isinstance(rows[0][name], str)
         table.add_column(name.replace("_", " "), justify="left" if text else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*(Text(_printable(str(value))) for value in row.values()))
     # Where there is no terminal there is no width to keep to.
     Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH).print(table)
+
+
+def _printable(text: str) -> str:
+    """What a header says, for a terminal: anybody may have written it."""
+    from consumer.config.mappings_quirks import one_line
+
+    return one_line(text)
 
 
 def _masked(text: str) -> str:

@@ -39,7 +39,8 @@ class Replays:
         self.settings: Any = None
         self.selection: Selection
         self._file = folder / "settings.yaml"
-        self._file.write_text(SETTINGS)
+        self.write = self._file.write_text
+        self.write(SETTINGS)
 
         def open_source(settings: Any, selection: Selection, _: Any) -> Any:
             self.settings, self.selection = settings, selection
@@ -80,6 +81,14 @@ def test_without_options_it_takes_every_dead_letter_at_a_tenth_of_the_rate(repla
     assert replays.settings.delivery.requests_per_second == 3.0
     assert replays.settings.delivery.dedupe.max_entries == 0
     assert replays.settings.kafka.group_id.startswith("group.replay.")
+
+
+def test_a_dry_run_needs_no_webhook(replays, monkeypatch):
+    monkeypatch.setattr(command, "_dry_run", lambda *_: None)
+    replays.write(SETTINGS.replace("https://hooks.example.com/secret", "").replace("webhook_url", "webhook_url_file"))
+    assert replays("--dry-run").exit_code == ExitCode.OK
+    assert replays.settings.kafka.group_id.startswith("group.replay.")
+    assert replays("--yes").exit_code == ExitCode.CONFIGURATION
 
 
 def test_each_option_narrows(replays):
@@ -156,11 +165,21 @@ def test_a_run_is_continued_in_its_group(replays):
 # ---- the question
 
 
-@pytest.mark.parametrize(("answer", "ran"), [("y\n", True), ("n\n", False), ("\n", False), ("", False)])
-def test_it_asks_before_it_sends(replays, answer, ran):
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ("y\n", ExitCode.OK),
+        ("n\n", ExitCode.WORK_LEFT),
+        ("\n", ExitCode.WORK_LEFT),
+        ("", ExitCode.INTERRUPTED),  # the input ends, as after Ctrl-C
+    ],
+)
+def test_it_asks_before_it_sends(replays, answer, code):
     done = replays(answer=answer)
+    ran = code is ExitCode.OK
     assert (replays.ran, replays.abandoned) == (ran, not ran)
-    assert done.exit_code == (ExitCode.OK if ran else ExitCode.INTERRUPTED)
+    assert done.exit_code == code
+    assert done.stderr.endswith("nothing was sent\n") is not ran
     assert "older data may overwrite it" in done.stderr
     assert "60 records to look through; 3 POSTs a second: 20 s if each is sent once" in done.stderr
     assert "Send them?" in done.stderr
@@ -282,6 +301,11 @@ def test_a_forecast_is_a_table_of_groups(capsys):
     *rows, last = capsys.readouterr().out.splitlines()
     assert any("deliver │ http_rejected │        3 │          2" in row for row in rows), "nothing is cut off"
     assert last == "selected 4  merged 1  left 0  seconds 0.25"
+    hostile = Forecast({Group("[/b]\x1b[31m", "[red]", ""): Counts(1)}, 1, 0, 0, 0.25)
+    Display(as_json=False).forecast(hostile, sieve)
+    drawn = capsys.readouterr().out
+    assert "[/b]?[31m" in drawn
+    assert "[red]" in drawn
     Display(as_json=True).forecast(found, sieve)
     said = json.loads(capsys.readouterr().out)
     assert said["groups"] == [
