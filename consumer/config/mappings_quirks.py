@@ -1,8 +1,9 @@
 """Where a mapping is valid to the hosted destination and yet does not do what its author must have meant.
 
 Each is an error in a mappings file unless that mapping says ``allow_hosted_quirks: true``: triggers that run otherwise
-than they read, fields that the action does not have (dropped without a word), required fields that are not mapped
-(every event refused), a path or a template written as plain text (sent as it is), directives that fail for every event.
+than they read or wait for types that no event has, fields that the action does not have (dropped without a word),
+required fields that are not mapped (every event refused), a path or a template written as plain text (sent as it is),
+paths that are read otherwise than they read, directives that fail for every event.
 """
 
 from __future__ import annotations
@@ -13,11 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 from consumer.chartmogul import contact, customer
 from consumer.chartmogul.compiled import DEFAULT_MAPPINGS
 from consumer.chartmogul.fields import PASSED_THROUGH, Field, FieldType, Refused, coerce
+from consumer.chartmogul.router import SUPPORTED_TYPES
 from consumer.config.shape import nearest
 from consumer.errors import Problem
 from consumer.outcomes import Action
 from consumer.segment.mapping import ROOT_DIRECTIVE, explain_mapping
+from consumer.segment.mapping_check import below
+from consumer.segment.mapping_path import directive_keys, path_mistake
+from consumer.segment.trigger import compile_trigger
+from consumer.segment.trigger_index import mentioned_types
 from consumer.segment.trigger_lint import lint
+from consumer.segment.trigger_text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,15 +48,19 @@ def type_literal(action: Action) -> str:
 
 def trigger_quirks(trigger: str) -> Iterator[Problem]:
     """The traps in a trigger that the hosted destination can read; paths are below the mapping's entry."""
-    for trap in lint(trigger):
+    traps = lint(trigger)
+    for trap in traps:
         runs = "" if trap.effective == trigger else f" It runs as: {trap.effective}"
         yield Problem("trigger", f"does not do what it reads ({trap.kind.value}): {trap.message}{runs}")
+    if not traps:
+        yield from _types(trigger)
 
 
 def directive_quirks(mapping: Mapping[str, Any]) -> Iterator[Problem]:
     """The directives of a valid mapping that fail for every event, or do not do what they read."""
     for note in explain_mapping(mapping):
         yield Problem(f"mapping.{note.path}" if note.path else "mapping", note.message)
+    yield from _paths(mapping, "mapping")
 
 
 def field_quirks(action: Action, mapping: Mapping[str, Any]) -> Iterator[Problem]:
@@ -91,6 +102,38 @@ def _fields(action: Action, mapping: Mapping[str, Any]) -> Iterator[Problem]:
             "lacks user_id and anonymous_id, one of which a contact must have; map them, for instance "
             'user_id: {"@path": "$.userId"}',
         )
+
+
+def _types(trigger: str) -> Iterator[Problem]:
+    """Types of events that a trigger waits for in vain."""
+    compiled = compile_trigger(trigger)
+    wanted = compiled.event_types
+    if wanted is None:
+        wanted = frozenset(SUPPORTED_TYPES)
+    there_are = f"those that come here are {', '.join(SUPPORTED_TYPES)}"
+    # type != "" is always true, and may be meant so; type != "Identify" is not.
+    for name in sorted(mentioned_types(compiled.group).difference(SUPPORTED_TYPES)):
+        meant = name.strip().lower()
+        if name in wanted or meant in SUPPORTED_TYPES:
+            near = nearest(meant, SUPPORTED_TYPES)
+            yield Problem("trigger", f'compares type with "{printable(name)}", as no event has it: {there_are}{near}')
+    if not wanted:
+        yield Problem("trigger", 'fires for no event, for its conditions on type exclude each other; write "or"')
+
+
+def _paths(node: Any, where: str) -> Iterator[Problem]:
+    """The paths that do not do what they read; what stands in an ``@literal`` is none."""
+    if isinstance(node, list):
+        for index, inner in enumerate(node):
+            yield from _paths(inner, below(where, index))
+    elif isinstance(node, dict):
+        for key, inner in node.items():
+            place = below(where, key)
+            text = inner[0] if key == "@arrayPath" and isinstance(inner, list) and inner else inner
+            if key in ("@path", "@arrayPath") and isinstance(text, str) and (mistake := path_mistake(text)):
+                yield Problem(place, f"{mistake}; it looks up {' → '.join(directive_keys(text)) or 'the event'}")
+            if key != "@literal":
+                yield from _paths(inner, place)
 
 
 def _unknown(path: str, key: str, owner: str, names: list[str]) -> Problem:

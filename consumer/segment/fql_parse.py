@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from consumer.segment.fql_functions import ARITY
-from consumer.segment.fql_tokens import FqlError, FqlToken, Kind, tokenize
+from consumer.segment.fql_tokens import NO_OPERATOR, FqlError, FqlToken, Kind, tokenize
 
 MAXIMUM_DEPTH: Final = 50
 """Levels of parentheses, ``!``, lists and calls: far above any real filter, far below the interpreter's stack."""
@@ -81,6 +81,8 @@ Expression = Literal | Path | Items | Call | Compare | Negation | Junction
 
 _CONSTANTS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
 _RESERVED: Final = ("and", "or", "in", *_CONSTANTS)
+_WORDS: Final = ("is", "equals", "eq", "not", "like", "contains", "match", "matches")
+"""What people write for an operator."""
 
 
 def parse_fql(text: str) -> Expression:
@@ -137,6 +139,9 @@ class _Parser:
         if not operator:
             return left
         self._at += 1
+        if (second := self._operator()) and second != "in":
+            where = self._tokens[self._at].position
+            raise FqlError(f'"{second}" follows "{operator}"; write one of {" ".join(COMPARISONS)}', where)
         right = self._operand()
         if self._operator():
             raise FqlError('comparisons cannot be chained; join them with "and"', self._tokens[self._at].position)
@@ -211,7 +216,9 @@ class _Parser:
         self._depth -= 1
         if not self._accept(closing):
             token = self._tokens[self._at]
-            raise FqlError(f'"{opening.text}" of column {opening.position + 1} has no "{closing}" here', token.position)
+            raise FqlError(
+                f'"{opening.text}" of column {opening.position + 1} has no "{closing}" here; add it', token.position
+            )
 
     def _enter(self, token: FqlToken) -> None:
         self._depth += 1
@@ -221,11 +228,17 @@ class _Parser:
 
 def _missing_operand(token: FqlToken) -> FqlError:
     if token.kind is Kind.END:
-        return FqlError('the statement ends where a field, value or "(" is due', token.position)
-    return FqlError(f'"{token.text}" stands where a field, value or "(" is due', token.position)
+        return FqlError('the statement ends where a field, value or "(" is due; add it', token.position)
+    return FqlError(
+        f'"{token.text}" stands where a field, value or "(" is due; add it, or remove the {token.text}', token.position
+    )
 
 
 def _unexpected_after_expression(token: FqlToken) -> FqlError:
     if token.word.lower() in ("and", "or", "in"):
         return FqlError(f'"{token.text}" is written in lower case: {token.word.lower()}', token.position)
+    if token.word.lower() in _WORDS:
+        return FqlError(f'"{token.text}" {NO_OPERATOR}', token.position)
+    if token.text == ")" and token.kind is Kind.SIGN:
+        return FqlError('there is a ")" without its "("; remove it', token.position)
     return FqlError(f'"{token.text}" follows a complete condition; join conditions with "and" or "or"', token.position)

@@ -62,7 +62,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?![A-Za-z0-9_.\\])")
 _SEGMENT = re.compile(r"(?:[A-Za-z0-9_-]|\\.)+", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _SIGN = re.compile(r"!=|<=|>=|[=<>!(),\[\]]")
-_MISTAKES = {
+MISTAKES = {
     "&": 'write "and"',
     "|": 'write "or"',
     "\u201c": 'use straight quotes: "',
@@ -70,7 +70,14 @@ _MISTAKES = {
     "\u2018": "use straight quotes: '",
     "\u2019": "use straight quotes: '",
     ".": "a path starts with a field's name, such as properties.plan",
+    ":": "write = to compare",
+    ";": "remove it",
+    "#": "remove it and what follows: there are no comments",
+    "\u00a0": "it is a no-break space; write an ordinary one",
 }
+"""What to do about a character that starts no token, here and in hosted triggers."""
+
+NO_OPERATOR = 'is no operator; write field = "value", contains(field, "value") or match(field, "value*")'
 
 
 def tokenize(text: str) -> list[FqlToken]:
@@ -107,7 +114,7 @@ def _token(text: str, at: int) -> tuple[FqlToken, int]:
         return _path(text, at)
     if sign := _SIGN.match(text, at):
         return FqlToken(Kind.SIGN, sign.group(), at), sign.end()
-    remedy = _MISTAKES.get(char, "put text into quotes; in a field's name put a \\ before it")
+    remedy = MISTAKES.get(char, "put text into quotes; in a field's name put a \\ before it")
     raise FqlError(f"unexpected character {char!r}; {remedy}", at)
 
 

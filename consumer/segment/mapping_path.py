@@ -20,6 +20,7 @@ Lookup = Callable[[Any], Any]
 """From an event (or any value) to what stands at a path, `UNDEFINED` where nothing does."""
 
 _CUT: Final = re.compile(r"\[(?=[\"'0-9])|\.|(?<=[\"'0-9])\]+")
+_EMPTY_PART: Final = re.compile(r"^\.|\.\.|\.$")
 _QUOTES: Final = str.maketrans("", "", "'\"")
 
 
@@ -31,6 +32,28 @@ def split_path(path: str) -> tuple[str, ...]:
 def directive_keys(path: str) -> tuple[str, ...]:
     """The keys of an ``@path`` directive's text: there ``$.`` is removed once, wherever it first stands."""
     return split_path(path.replace("$.", "", 1))
+
+
+def path_mistake(path: str) -> str:
+    """What an ``@path`` directive's text says that the original takes for something else; "" where it reads as it runs.
+
+    The original refuses no path: it drops what it has no use for, and looks for names with brackets in them.
+    """
+    rest = path.replace("$.", "", 1)
+    parts = [part for part in _CUT.split(rest) if part]
+    if any("[" in part or "]" in part for part in parts) or rest.count("[") != rest.count("]"):
+        return 'has a bracket that is not taken for one; write an index as [0], and a name as .name or ["name"]'
+    if any(part.count(quote) % 2 for part in parts for quote in "'\""):
+        return (
+            "has a quote without its pair, which is dropped; a dot cuts within quotes too: no path has names with dots"
+        )
+    if rest != "." and _EMPTY_PART.search(rest):
+        return "has an empty part, which is dropped; remove the dot too many"
+    if any(part != part.strip() for part in parts):
+        return "has a space before or after a name, which is taken for a part of it; remove it"
+    if parts and parts[0].startswith("$"):
+        return "has a $ that is taken for a part of the name; begin with $. and the field, as in $.traits.email"
+    return ""
 
 
 def path_keys(node: Any) -> tuple[str, ...] | None:

@@ -32,7 +32,7 @@ def event_types(group: Group) -> frozenset[str] | None:
     wanted = _May.TRUE | _May.FAIL
     if _outcomes(group, _OTHER) & wanted:
         return None
-    return frozenset(text for text in _mentioned(group) if _outcomes(group, text) & wanted)
+    return frozenset(text for text in mentioned_types(group) if _outcomes(group, text) & wanted)
 
 
 def remaining(node: Node, event_type: str) -> Node | bool:
@@ -60,10 +60,11 @@ def remaining(node: Node, event_type: str) -> Node | bool:
             return node
 
 
-def _mentioned(node: Node) -> set[str]:
+def mentioned_types(node: Node) -> set[str]:
+    """The texts that ``type`` is compared with."""
     match node:
         case Group(_, children):
-            return set().union(*map(_mentioned, children))
+            return set().union(*map(mentioned_types, children))
         case Condition(Field.TYPE, _, value):
             return {text_of(value)}
         case _:

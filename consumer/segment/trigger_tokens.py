@@ -19,7 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from consumer.segment.js import to_units
+from consumer.segment.fql_tokens import MISTAKES
+from consumer.segment.js import from_units, to_units
 
 MAXIMUM_LENGTH = 100_000
 """Units in one string, number or identifier, from which the original refuses the trigger."""
@@ -96,6 +97,8 @@ class _Lexer:
     def __init__(self, units: str) -> None:
         self._units = units
         self._at = 0
+        self._reopened = -1
+        """Where a closing quote was put back because of what follows it."""
 
     def tokens(self) -> list[Token]:
         found: list[Token] = []
@@ -117,7 +120,12 @@ class _Lexer:
             return self._string(char)
         if char in _PUNCTUATION:
             return _PUNCTUATION[char]
-        raise LexerError(f"the character {char!r} has no meaning here; put text into double quotes")
+        remedy = MISTAKES.get(char, "put text into double quotes")
+        raise self._error(f"the character {char!r} has no meaning here; {remedy}")
+
+    def _error(self, message: str) -> LexerError:
+        """An error about the unit that was read last."""
+        return LexerError(f"column {len(from_units(self._units[: max(self._at - 1, 0)])) + 1}: {message}")
 
     def _next(self) -> str:
         if self._at == len(self._units):
@@ -149,7 +157,7 @@ class _Lexer:
         if first == "!":
             if self._accept("="):
                 return Token(TokenType.OPERATOR, "!=")
-            raise LexerError('after "!" comes "=" and then a space, or a function; write: field != "value"')
+            raise self._error('after "!" comes "=" and then a space, or a function; write: field != "value"')
         if first in "<>":
             return Token(TokenType.OPERATOR, first + "=" if self._accept("=") else first)
         if first in _KEYWORDS:
@@ -165,17 +173,18 @@ class _Lexer:
             if char == "\\":
                 char = self._next()
                 if char == _END:
-                    raise LexerError("the text ends after an escape (\\); remove it, or name the character it escapes")
+                    raise self._error("the text ends after an escape (\\); remove it, or name the character it escapes")
             name.append(char)
             _check_length(name, "identifier")
             if self._peek() not in _IDENTIFIER:
                 break
             char = self._next()
         if self._peek() not in _AFTER_IDENTIFIER:
-            raise LexerError(
-                f"the character {self._peek()!r} cannot follow a field name; put a space before an operator, "
-                "and a \\ before a special character of the name"
+            char = self._next()
+            remedy = MISTAKES.get(
+                char, "put a space before an operator, and a \\ before a special character of the name"
             )
+            raise self._error(f"the character {char!r} cannot follow a field name; {remedy}")
         return Token(TokenType.IDENTIFIER, "".join(name))
 
     def _number(self, first: str) -> Token:
@@ -185,20 +194,25 @@ class _Lexer:
             number.append(self._next())
             if char == ".":
                 if decimal or self._peek() in _TERMINATORS:
-                    raise LexerError("a number has one decimal point with digits after it; write: 12.5")
+                    raise self._error("a number has one decimal point with digits after it; write: 12.5")
                 decimal = True
             _check_length(number, "number", allowance=1)
         return Token(TokenType.NUMBER, "".join(number))
 
     def _string(self, quote: str) -> Token:
         end = self._units.find(quote, self._at)
+        if end < 0 and self._reopened == self._at - 1:
+            char = self._next()
+            remedy = MISTAKES.get(char, "put a space before it, or remove it")
+            raise self._error(f"the character {char!r} cannot stand right behind a text; {remedy}")
         if end < 0:
-            raise LexerError(f'a text has no closing {quote}; write: field = "value"')
+            raise self._error(f'the text that starts here has no closing {quote}; add it: field = "value"')
         if end - self._at >= MAXIMUM_LENGTH:
             raise LexerError(f"a text may have less than {MAXIMUM_LENGTH} characters")
         value = self._units[self._at - 1 : end + 1]
         self._at = end
-        self._accept(quote)  # if no terminator follows, the closing quote opens the next text as well
+        if not self._accept(quote):  # no terminator follows, so the closing quote opens the next text as well
+            self._reopened = end
         return Token(TokenType.STRING, value)
 
 

@@ -373,3 +373,46 @@ def test_what_is_to_be_imported_is_said_to_be(text):
     [(path, (_, message))] = problems(text).items()
     assert path == "(file)"
     assert message.endswith("make a mappings file of it: chartmogul-consumer import FILE -o mappings.yaml")
+
+
+ENTRY = (
+    "mappings: [{{name: A, action: sendContact, preset: default, allow_hosted_quirks: {}, trigger: '{}', mapping: {}}}]"
+)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "said"),
+    [
+        ('type = "Identify"', 'compares type with "Identify", as no event has it: those that come here are identify,'),
+        ('type != "Group"', "did you mean group?"),
+        ('type = "identify" or type = "identity"', "did you mean identify?"),
+        ('type = "screen" and event = "x"', 'compares type with "screen"'),
+        ('type = "identify" and type = "group"', "fires for no event, for its conditions on type exclude each other"),
+    ],
+)
+def test_a_type_that_no_event_has_is_an_error_unless_it_is_allowed(trigger, said):
+    [(path, (_, message))] = problems(ENTRY.format("false", trigger, "{}")).items()
+    assert path == "mappings[0].trigger"
+    assert said in message
+    assert message.endswith("allow_hosted_quirks: true lets it pass.")
+    assert len(parse_mappings(ENTRY.format("true", trigger, "{}")).quirks) == 1
+
+
+@pytest.mark.parametrize("trigger", ['type != ""', 'type = "alias"', 'event = "Identify"', 'type != "delete"'])
+def test_other_types_are_none(trigger):
+    assert parse_mappings(ENTRY.format("false", trigger, "{}")).quirks == ()
+
+
+def test_paths_that_are_read_otherwise_are_errors_unless_they_are_allowed():
+    mapping = (
+        '{title: {"@path": "$.a[0"}, phone: {"@if": {exists: {"@path": "$..b"}, then: {"@literal": {"@path": "$..c"}}}},'
+        ' twitter: {"@arrayPath": ["$.list.", {x: {"@path": "$.y"}}]}}'
+    )
+    found = problems(ENTRY.format("false", 'type = "identify"', mapping))
+    assert sorted(found) == [
+        "mappings[0].mapping.phone.@if.exists.@path",
+        "mappings[0].mapping.title.@path",
+        "mappings[0].mapping.twitter.@arrayPath",
+    ]
+    assert "it looks up a → 0." in found["mappings[0].mapping.title.@path"][1]
+    assert len(parse_mappings(ENTRY.format("true", 'type = "identify"', mapping)).quirks) == 3

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.segment.js import UNDEFINED
-from consumer.segment.mapping_path import child, compile_path, directive_keys, path_keys, split_path
+from consumer.segment.mapping_path import child, compile_path, directive_keys, path_keys, path_mistake, split_path
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,53 @@ def test_the_root_mark_is_removed_once_wherever_it_stands():
     assert directive_keys("x$.a") == ("xa",)
     assert directive_keys("$.$.a") == ("$", "a")
     assert directive_keys("$") == ("$",)
+
+
+@pytest.mark.parametrize(
+    ("path", "mistake"),
+    [
+        ("$.a[0", "bracket"),
+        ("$.a]", "bracket"),
+        ("$.a[name]", "bracket"),
+        ("$.a[-1]", "bracket"),
+        ("$.a[*]", "bracket"),
+        ("$.a[]", "bracket"),
+        ("$.l[0]]", "bracket"),
+        ("$.a['b.c']", "quote"),
+        ("$.it's", "quote"),
+        ("$..a", "empty part"),
+        ("$.a..b", "empty part"),
+        ("$.a.", "empty part"),
+        (" $.a", "space"),
+        ("$.traits .a", "space"),
+        ("$", r"taken for a part"),
+        ("$traits.a", r"taken for a part"),
+        ('$["a"]', r"taken for a part"),
+    ],
+)
+def test_a_path_that_reads_otherwise_than_it_runs_has_a_mistake(path, mistake):
+    assert mistake in path_mistake(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        ".",
+        "$.",
+        "$.a",
+        "a.b",
+        "traits.email",
+        "$.a[0].b",
+        "$.a[0][1]",
+        '$.a["b c"].d',
+        "$.a.b c",
+        "$.l.[0]",
+        "$.a-b_c",
+    ],
+)
+def test_other_paths_have_none(path):
+    assert path_mistake(path) == ""
 
 
 @pytest.mark.parametrize("falsy", [0, -0.0, "", None, False, UNDEFINED])

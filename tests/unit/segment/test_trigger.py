@@ -263,3 +263,22 @@ def test_a_trigger_is_a_value():
     assert compiled.text == 'type = "track"'
     with pytest.raises(AttributeError):
         compiled.text = "x"  # type: ignore[misc]  # the point of the test
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('type = "identify";', "column 18: the character ';' cannot stand right behind a text; remove it"),
+        ('type = "a"é', "column 11: the character 'é' cannot stand right behind a text; put a space before it"),
+        ('type = "identify', 'column 8: the text that starts here has no closing "; add it'),
+        ("type = \u201cidentify\u201d", "column 8: the character '\u201c' has no meaning here; use straight quotes"),
+        ('type = "🎈" && all', "column 12: the character '&' has no meaning here; write \"and\""),
+        ('type: "identify"', "column 5: the character ':' cannot follow a field name; write = to compare"),
+        ('type ! "a"', 'column 6: after "!" comes "="'),
+        ("traits.n = 1.", "column 13: a number has one decimal point"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_column_and_a_remedy(text, said):
+    with pytest.raises(TriggerSyntaxError) as caught:
+        compile_trigger(text)
+    assert str(caught.value).startswith(said)
