@@ -6,6 +6,7 @@ or a property that librdkafka does not know shows only when somebody makes somet
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaException, Producer
@@ -13,7 +14,7 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from consumer.config.mappings import load_mappings
 from consumer.decoding import open_decoding
 from consumer.destination import Destination
-from consumer.errors import ConfigurationError, Problem
+from consumer.errors import ConfigurationError
 from consumer.from_settings import source_config
 from consumer.kafka.properties import consumer_properties, producer_properties, refused
 from consumer.kafka.topics import Subscription
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.config.model import Settings
+    from consumer.errors import Problem
 
 
 def problems(settings: Settings) -> Sequence[Problem]:
@@ -42,7 +44,7 @@ def _mappings(settings: Settings) -> None:
         build_router(settings, load_mappings(settings.mappings_file))
     except ConfigurationError as error:
         raise ConfigurationError(
-            [Problem(f"mappings_file.{each.path}", each.message, each.line) for each in error.problems]
+            [replace(each, path=f"mappings_file.{each.path}") for each in error.problems]
         ) from None
 
 
