@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -52,6 +53,8 @@ def sandbox(
     Prints the webhook's URL. GET /contacts, /customers, /deliveries and /stats show what arrived, PUT /faults makes it
     fail on purpose, GET / lists the rest. It is no copy of ChartMogul: what it assumes is marked as assumed.
     """
+    if quote(token, safe="") != token:
+        raise click.BadParameter("is a part of a URL: letters, digits, - . _ ~", param_hint="--token")
     try:
         run_sandbox(
             port,

@@ -6,6 +6,7 @@ librdkafka's: https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATI
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -181,8 +182,8 @@ def refused(error: Exception, properties: Mapping[str, str]) -> ConfigurationErr
     """What librdkafka has against ``kafka.properties``, without their values: one may be a password."""
     message = error.args[0].str() if isinstance(error, KafkaException) else str(error)
     for value in sorted(properties.values(), key=len, reverse=True):
-        if value:
-            message = message.replace(value, "…")
+        if value:  # but not where it is a part of a word: a short one would take the property's name apart
+            message = re.sub(rf"(?<![\w.-]){re.escape(value)}(?![\w.-])", "…", message)
     return ConfigurationError([Problem("kafka.properties", f"librdkafka refuses them: {message}")])
 
 

@@ -28,6 +28,8 @@ TOPIC = "segment-events"
 DEAD_LETTERS = "segment-events.chartmogul.dlq"
 GROUP = "chartmogul-consumer"
 PARTITIONS = 4
+_ANY_SIZE = {"message.max.bytes": 1_000_000_000}
+"""A line that is too long for a broker's defaults is the service's to name."""
 RATE_PER_SECOND = 250.0
 
 # The embedded broker keeps 5 MiB a partition and drops the oldest silently: no more than this is ahead of the service.
@@ -141,7 +143,9 @@ async def run_demo(
         broker.create_topic(TOPIC, PARTITIONS)
         broker.create_topic(DEAD_LETTERS, 1)
         settings = _settings(broker.bootstrap_servers, sandbox.url, rate_per_second)
-        producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 1, "log_level": 0})
+        producer = Producer(
+            {"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 1, "log_level": 0, **_ANY_SIZE}
+        )
         ready = time.monotonic()
         async with Application(settings) as application:
             joined, first = await _drive(application, producer, samples, show, started)

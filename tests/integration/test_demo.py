@@ -41,15 +41,15 @@ def test_it_shows_people_what_happened():
 
 
 def test_own_events_more_than_the_embedded_broker_keeps(tmp_path: Path):
-    """Eight megabytes of them, and lines that are no events: each ends by name."""
+    """Eight megabytes of them, and lines that are no events or larger than brokers' defaults: each ends by name."""
     file = tmp_path / "events.jsonl"
     lines = [json.dumps(identify(n, f"user{n % 100}", notes="x" * 6000)) for n in range(1400)]
-    lines[700:700] = ["{", "[]", '"text"', "", "null"]
+    lines[700:700] = ["{", "[]", '"text"', "", "null", json.dumps(identify(0, "user0", notes="x" * 1_200_000))]
     file.write_text("\n".join(lines))
     ran = demo("--json", "--events", str(file))
     assert ran.returncode == 0, ran.stderr
     account = json.loads(ran.stdout.splitlines()[-1])
-    assert (account["records"], account["delivered"], account["dead_lettered"]) == (1404, 1400, 4)
+    assert (account["records"], account["delivered"], account["dead_lettered"]) == (1405, 1400, 5)
     assert (account["contacts"], account["rejected"], account["committed_lag"]) == (100, {}, 0)
 
 

@@ -52,3 +52,15 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path):
     result = CliRunner().invoke(cli, ["sandbox", "--port", "0", "--db", str(tmp_path / "notes.txt")])
     assert result.exit_code == ExitCode.FAILED
     assert "cannot be used as --db" in result.stderr
+
+
+def test_a_token_has_to_be_a_part_of_a_url():
+    done = subprocess.run(
+        [sys.executable, "-m", "consumer", "sandbox", "--port", "0", "--token", "a b"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "--token" in done.stderr

@@ -96,3 +96,8 @@ def test_no_value_of_a_property_shows_in_an_error():
     values = {"a": "hunter2", "b": "hunter2-and-more", "c": ""}
     error = KafkaException(KafkaError(KafkaError._INVALID_ARG, 'bad "hunter2-and-more" or "hunter2"'))
     assert 'librdkafka refuses them: bad "…" or "…"' in str(refused(error, values))
+
+
+def test_a_short_value_takes_no_name_apart():
+    error = KafkaException(KafkaError(KafkaError._INVALID_ARG, 'Invalid value "a" for "ssl.ca.location": a'))
+    assert 'Invalid value "…" for "ssl.ca.location": …' in str(refused(error, {"ssl.ca.location": "a"}))
