@@ -127,7 +127,7 @@ def _bars(progress: Progress) -> RenderableType:
 
 
 def _report(account: Account, customers: Sequence[dict[str, Any]], contacts: Sequence[dict[str, Any]]) -> None:
-    from rich.console import Console
+    from consumer.cli.console import Console
 
     console = Console(highlight=False)
     console.print(_people("Customers", customers, {"id": "external_id", "name": "name", "website": "website_url"}))

@@ -40,8 +40,7 @@ def check(file: Path) -> None:
 @click.argument("file", type=_FILE, required=False)
 def explain(file: Path | None) -> None:
     """Show what FILE does: trigger → action → fields; without FILE the hosted default mappings."""
-    from rich.console import Console
-
+    from consumer.cli.console import Console
     from consumer.config.mappings import load_mappings
 
     console = Console(highlight=False)

@@ -66,8 +66,7 @@ def _show_json(each: Preview, number: int) -> None:
 
 
 def _show_pretty(previewer: Previewer) -> Callable[[Preview, int], None]:
-    from rich.console import Console
-
+    from consumer.cli.console import Console
     from consumer.cli.preview_view import render
 
     console = Console(highlight=False)

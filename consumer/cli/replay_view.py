@@ -171,8 +171,9 @@ def _numbers(progress: Progress) -> Iterator[tuple[str, str]]:
 
 
 def _live() -> Live:
-    from rich.console import Console
     from rich.live import Live
+
+    from consumer.cli.console import Console
 
     live = Live(console=Console(stderr=True), refresh_per_second=10, transient=True)
     live.start()
@@ -193,9 +194,10 @@ def _bar(progress: Progress) -> RenderableType:
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from consumer.cli.console import Console
 
     table = Table()
     for name in rows[0]:

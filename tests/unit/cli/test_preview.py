@@ -225,9 +225,10 @@ def test_pretty_shows_each_field_beside_what_it_became(preview):
     assert "rejected: unknown_format" in text
 
 
-def test_a_reader_that_has_seen_enough_ends_it_as_it_ends_others():
+@pytest.mark.parametrize("options", ["", "--pretty"])
+def test_a_reader_that_has_seen_enough_ends_it_as_it_ends_others(options):
     path = resource("examples/events.jsonl")
-    command = f"{sys.executable} -m consumer preview {path} | head -1 >/dev/null; echo ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m consumer preview {options} {path} | head -1 >/dev/null; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True)
     assert (done.stdout, done.stderr) == ("141\n", "")
 
