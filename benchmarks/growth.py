@@ -3,9 +3,9 @@
     python benchmarks/growth.py                       quick: 30,000 to 300,000 events; ~3 minutes
     python benchmarks/growth.py --most 10000000 --only events
 
-Each series changes one thing and leaves the others. ``backlog`` is the memory of a service whose webhook refuses every
-connection, after its buffer is full. Aims: CPU an event grows by less than 10 % over events and over partitions;
-RSS ≤ 120 MB at any backlog.
+Each series changes one thing and leaves the others; a short run is the median of three. ``backlog`` is the memory of a
+service whose webhook refuses every connection, after its buffer is full. Aims: CPU an event grows by less than 10 % over
+events and over partitions; RSS ≤ 120 MB at any backlog.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import sys
 import time
 from contextlib import ExitStack
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from tests.kafka.client import Broker
 
 USUAL = 40_000
+SHORT, SHORT_ROUNDS = 100_000, 3
 FULL_SECONDS = 8.0
 SECONDS = 240.0
 LEAST_PER_SECOND = 2_000
@@ -48,6 +50,10 @@ class Growth:
         self, count: int, *, partitions: int = 4, keys: int = 5_000, replicas: int = 1, **more: Any
     ) -> dict[str, Any]:
         topic = rig.fill(self._broker, rig.wanted(count, keys), partitions)
+        rounds = [self._once(topic, count, replicas, more) for _ in range(SHORT_ROUNDS if count <= SHORT else 1)]
+        return sorted(rounds, key=itemgetter("cpu_us_per_event"))[len(rounds) // 2]
+
+    def _once(self, topic: str, count: int, replicas: int, more: dict[str, Any]) -> dict[str, Any]:
         base = rig.settings(self._broker, topic, self._nginx.url(tls=False), self._folder, **more)
         with ExitStack() as stack:
             services = []

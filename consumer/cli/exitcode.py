@@ -24,6 +24,6 @@ MEANINGS: Final = {
     ExitCode.CONFIGURATION: "wrong settings, mappings or arguments, a line each on standard error; nothing was started",
     ExitCode.WORK_LEFT: "run: stopped at the drain deadline with POSTs under way, or without its last commit; nothing"
     " is lost, the next start sends them again; replay: some of what was selected is left where it is",
-    ExitCode.INTERRUPTED: "interrupted from the keyboard, or told to stop a second time",
+    ExitCode.INTERRUPTED: "interrupted from the keyboard; run: told to stop a second time",
     ExitCode.NOT_READ: "whoever read the output had seen enough (… | head); what was not said is not known",
 }

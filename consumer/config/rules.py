@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,7 @@ _WILD_TAIL: Final = re.compile(r"\^((?:[A-Za-z0-9_-]|\\?\.)*)\.[*+]\$?")
 def check(settings: Settings) -> Iterator[Problem]:
     """Everything that is wrong with settings whose types are right."""
     yield from _brokers(settings.kafka.bootstrap_servers)
+    yield from _start(settings)
     yield from _topics(settings)
     yield from _properties(settings)
     yield from check_source(settings.source)
@@ -45,6 +47,13 @@ def check(settings: Settings) -> Iterator[Problem]:
     ):
         if file is not None and not file.is_file():
             yield Problem(path, "is no file that can be found; check the path, and the volume if it is mounted")
+
+
+def _start(settings: Settings) -> Iterator[Problem]:
+    start = settings.kafka.start_from
+    if isinstance(start, datetime) and start > datetime.now(UTC):
+        message = "is in the future: what is written until then would be read all the same; say latest, or start then"
+        yield Problem("kafka.start_from", message)
 
 
 def _brokers(servers: str) -> Iterator[Problem]:

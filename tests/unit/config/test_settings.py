@@ -197,6 +197,7 @@ http: 7
     ("changes", "path", "says"),
     [
         ({"kafka": {"start_from": "2026-01-31T00:00:00"}}, "kafka.start_from", "time without a zone"),
+        ({"kafka": {"start_from": "2126-01-31T00:00:00Z"}}, "kafka.start_from", "in the future"),
         ({"kafka": {"start_from": 7}}, "kafka.start_from", "must be earliest, latest"),
         ({"kafka": {"bootstrap_servers": ","}}, "kafka.bootstrap_servers", "names no broker"),
         ({"kafka": {"bootstrap_servers": "http://kafka:9092"}}, "kafka.bootstrap_servers", "web address"),
