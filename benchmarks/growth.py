@@ -4,8 +4,8 @@
     python benchmarks/growth.py --most 10000000 --only events
 
 Each series changes one thing and leaves the others; a short run is the median of three. ``backlog`` is the memory of a
-service whose webhook refuses every connection, after its buffer is full. Aims: CPU an event grows by less than 10 % over
-events and over partitions; RSS ≤ 120 MB at any backlog.
+service whose webhook refuses every connection, after its buffer is full. Aims: CPU an event grows by less than 10 %
+over events and over partitions; RSS ≤ 120 MB at any backlog.
 """
 
 from __future__ import annotations
