@@ -155,7 +155,7 @@ def pipeline(result: Result) -> str:
             "Latency, from an event's production to its arrival at the webhook, broker included; *bare* is a Kafka"
         )
         text.append(
-            "consumer that does nothing else, at the same rate: half of that throughput, or so much less that broker, "
+            "consumer that does nothing else, at the same rate: half of that throughput, or so much less that broker,"
         )
         text.append("producer, webhook and service leave the machine they share a quarter of its time.\n")
         text.append(table(result["latency"], columns))
