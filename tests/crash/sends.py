@@ -15,10 +15,9 @@ from consumer.delivery.rate import Rate
 from consumer.webhook.exchange import Connection
 
 if TYPE_CHECKING:
-    import asyncio
     from pathlib import Path
 
-    from consumer.webhook.client import Response
+    from consumer.webhook.client import Done
 
 
 def environment(folder: Path, root: Path) -> dict[str, str]:
@@ -40,9 +39,9 @@ def note(folder: Path) -> None:
     begin, start = Connection.begin, Rate.start
     sent, started = ((folder / name).open("ab", buffering=0) for name in ("sent", "started"))
 
-    def noted_begin(self: Connection, data: bytes) -> asyncio.Future[Response]:
+    def noted_begin(self: Connection, data: bytes, done: Done) -> None:
         sent.write(struct.pack("d", time.monotonic()))
-        return begin(self, data)
+        begin(self, data, done)
 
     def noted_start(self: Rate, now: float) -> None:
         started.write(struct.pack("d", now))
