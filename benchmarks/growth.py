@@ -1,6 +1,6 @@
 """CPU an event and memory against what may grow: events, partitions, mappings, keys, replicas, and a backlog.
 
-    python benchmarks/growth.py                       quick: 30,000 to 300,000 events; ~3 minutes
+    python benchmarks/growth.py                       quick: up to 100,000 events, 100 MB of backlog; ~5 minutes
     python benchmarks/growth.py --most 10000000 --only events
 
 Each series changes one thing and leaves the others; a short run is the median of three. ``backlog`` is the memory of a

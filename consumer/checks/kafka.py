@@ -20,7 +20,7 @@ from consumer.delivery.messages import Partition
 from consumer.errors import ConfigurationError
 from consumer.kafka.faults import remedy_for
 from consumer.kafka.offsets import committed, offsets_at
-from consumer.kafka.properties import producer_properties, refused
+from consumer.kafka.properties import make_client, producer_properties
 from consumer.kafka.topics import Subscription
 
 if TYPE_CHECKING:
@@ -66,10 +66,7 @@ class KafkaChecks:
         # Only producers know it; and what goes wrong is in the answers, not on standard error.
         del properties["enable.idempotence"]
         properties |= {"log_level": 0, "error_cb": self._errors.append}
-        try:
-            self._admin = AdminClient(properties)
-        except (KafkaException, TypeError, ValueError) as error:
-            raise refused(error, given) from None
+        self._admin = make_client(AdminClient, properties, given)
 
     def brokers(self) -> Finding:
         """Whether the cluster answers."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import Consumer, Producer
 
 from consumer.config.mappings import load_mappings
 from consumer.decoding import open_decoding
 from consumer.destination import Destination
 from consumer.errors import ConfigurationError
 from consumer.from_settings import source_config
-from consumer.kafka.properties import consumer_properties, producer_properties, refused
+from consumer.kafka.properties import consumer_properties, make_client, producer_properties
 from consumer.kafka.topics import Subscription
 from consumer.ops.log import RareWarnings, get_logger
 from consumer.reload import build_router
@@ -62,7 +62,4 @@ def _kafka(settings: Settings) -> None:
     reading, writing = consumer_properties(config), producer_properties(config.bootstrap_servers, given)
     for properties, client in ((reading, Consumer), (writing, Producer)):
         del properties["bootstrap.servers"]  # without them it has nowhere to connect to
-        try:
-            client(properties | {"log_level": 0})
-        except (KafkaException, TypeError, ValueError) as error:
-            raise refused(error, given) from None
+        make_client(client, properties | {"log_level": 0}, given)

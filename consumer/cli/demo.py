@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from consumer.cli.options import NumberRange
+from consumer.cli.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,12 +163,8 @@ def _people(title: str, rows: Sequence[dict[str, Any]], columns: dict[str, str])
         table.add_column(heading, overflow="ellipsis", no_wrap=True, max_width=26)
     for row in sorted(rows, key=lambda row: str(row["external_id"]))[:_ROWS]:
         # As text: markup in a name is part of the name, and an escape sequence must not reach the terminal.
-        table.add_row(*(Text(_visible(str(row.get(column) or ""))) for column in columns.values()))
+        table.add_row(*(Text(visible(str(row.get(column) or ""))) for column in columns.values()))
     if len(rows) > _ROWS:
         table.caption = f"and {len(rows) - _ROWS} more"
         table.caption_justify = "left"
     return table
-
-
-def _visible(text: str) -> str:
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from consumer.cli.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -15,7 +17,7 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
     yield f"record   {record['topic']}/{record['partition']}/{record['offset']}  of {record['time'] or 'no time'}"
     yield f"         key {json.dumps(record['key'])}; {_committed(record)}"
     for name, value in record["headers"]:
-        yield f"         header {_shown(name)}: {_shown(value)}"
+        yield f"         header {visible(name)}: {visible(str(value))}"
     if record["bytes"] is None:
         yield "bytes    none: a tombstone"
     else:
@@ -74,16 +76,11 @@ def _letters(letters: list[dict[str, str]] | str) -> Iterator[str]:
         yield "letters  none in the dead-letter topic"
     for letter in letters if isinstance(letters, list) else ():
         said = {name.removeprefix("dlq_"): value for name, value in letter.items()}
-        parts = (_shown(said[name]) for name in ("at", "stage", "reason") if name in said)
+        parts = (visible(said[name]) for name in ("at", "stage", "reason") if name in said)
         yield f"letter   {said['at_place']}: {' '.join(parts)}"
         for name in ("mapping", "detail", "status", "response", "attempts"):
             if name in said:
-                yield f"         {name} {_shown(said[name])}"
-
-
-def _shown(text: str | None) -> str:
-    """Somebody else's text on one line; a terminal's commands in it stay text."""
-    return str(text) if text is None or text.isprintable() else json.dumps(text)
+                yield f"         {name} {visible(said[name])}"
 
 
 def _block(name: str, value: Any) -> Iterator[str]:

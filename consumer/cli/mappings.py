@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from consumer.cli.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -98,9 +100,7 @@ def _text(text: str, style: str = "") -> Any:
     """Text of the file for a terminal: its own lines, but neither markup nor control characters nor half characters."""
     from rich.text import Text
 
-    from consumer.config.mappings_quirks import one_line
-
-    return Text("\n".join(map(one_line, text.split("\n"))), style)
+    return Text("\n".join(map(visible, text.split("\n"))), style)
 
 
 def _action(spec: MappingSpec) -> Any:

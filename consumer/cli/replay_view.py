@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from consumer.cli.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -91,7 +93,7 @@ class Display:
             click.echo(json.dumps({**result.as_json(), "run_id": run_id}))
             return
         for (outcome, mapping, reason), number in sorted(result.reasons.items()):
-            named = _printable(mapping) or "before any mapping"
+            named = visible(mapping) or "before any mapping"
             click.echo(f"{outcome.replace('_', '-')}: {reason} {number} ({named})")
         if result.merged:
             click.echo(f"skipped: {result.merged} letters of a delivery that another letter stands for")
@@ -204,16 +206,9 @@ def _table(rows: list[dict[str, Any]]) -> None:
         text = isinstance(rows[0][name], str)
         table.add_column(name.replace("_", " "), justify="left" if text else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_printable(str(value))) for value in row.values()))
+        table.add_row(*(Text(visible(str(value))) for value in row.values()))
     # Where there is no terminal there is no width to keep to.
     Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH).print(table)
-
-
-def _printable(text: str) -> str:
-    """What a header says, for a terminal: anybody may have written it."""
-    from consumer.config.mappings_quirks import one_line
-
-    return one_line(text)
 
 
 def _masked(text: str) -> str:

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from consumer.delivery.messages import Partition
 from consumer.errors import ConfigurationError, KafkaUnavailableError, Problem
 from consumer.from_settings import source_config
 from consumer.kafka.dead_letter_headers import split_headers
-from consumer.kafka.properties import consumer_properties, refused
+from consumer.kafka.properties import consumer_properties, make_client
 from consumer.replay.selection import Origin, Selection, Stretch
 from consumer.replay.survey import Surveyor
 
@@ -122,10 +122,7 @@ class Reader:
         config = replace(self._config, topics=selection.topics, start_from="earliest")
         own = {"enable.partition.eof": True, "auto.offset.reset": "earliest", "error_cb": self._error, "log_level": 0}
         properties = {name: value for name, value in consumer_properties(config).items() if name not in _MEMBERSHIP}
-        try:
-            consumer = Consumer(properties | own)
-        except (KafkaException, TypeError, ValueError) as error:
-            raise refused(error, config.properties) from None
+        consumer = make_client(Consumer, properties | own, config.properties)
         try:
             yield consumer, Surveyor(consumer, selection, config.group_id).survey()
         finally:

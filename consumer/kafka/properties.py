@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from confluent_kafka import Consumer, KafkaException
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import KafkaError, TopicPartition
 
+Client = TypeVar("Client")
 StartFrom = Literal["earliest", "latest"] | datetime
 OnOutOfRange = Literal["halt", "earliest", "latest"]
 
@@ -31,6 +32,7 @@ _COOPERATIVE: Final = "cooperative-sticky"
 _MAX_POLL_MS: Final = 300_000
 _FETCH_BYTES: Final = 1_048_576
 _PARTITION_FETCH_BYTES: Final = 262_144
+_FEW_CHARACTERS: Final = 3
 _logger: Final = logging.getLogger("consumer.kafka.librdkafka")
 
 
@@ -170,20 +172,34 @@ def open_consumer(
     Raises:
         ConfigurationError: librdkafka does not take a property, or its value.
     """
+    properties = consumer_properties(config) | {"error_cb": on_error, "on_commit": on_commit, "logger": _logger}
+    return make_client(Consumer, properties, config.properties)
+
+
+def make_client(kind: Callable[[dict[str, Any]], Client], properties: dict[str, Any], own: Mapping[str, str]) -> Client:
+    """A Kafka client.
+
+    Args:
+        kind: confluent-kafka's class.
+        properties: everything it is made with.
+        own: those of them that the settings say; their values may be secrets.
+
+    Raises:
+        ConfigurationError: librdkafka does not take a property, or its value.
+    """
     try:
-        return Consumer(
-            consumer_properties(config) | {"error_cb": on_error, "on_commit": on_commit, "logger": _logger},
-        )
+        return kind(properties)
     except (KafkaException, TypeError, ValueError) as error:
-        raise refused(error, config.properties) from None
+        raise refused(error, own) from None
 
 
 def refused(error: Exception, properties: Mapping[str, str]) -> ConfigurationError:
     """What librdkafka has against ``kafka.properties``, without their values: one may be a password."""
     message = error.args[0].str() if isinstance(error, KafkaException) else str(error)
-    for value in sorted(properties.values(), key=len, reverse=True):
-        if value:  # but not where it is a part of a word: a short one would take the property's name apart
-            message = re.sub(rf"(?<![\w.-]){re.escape(value)}(?![\w.-])", "…", message)
+    for value in sorted(filter(None, properties.values()), key=len, reverse=True):
+        # A few characters are no secret, but stand in words and in the property's own name.
+        alone = rf"(?<![\w.-]){re.escape(value)}(?![\w.-])"
+        message = re.sub(re.escape(value) if len(value) > _FEW_CHARACTERS else alone, "…", message)
     return ConfigurationError([Problem("kafka.properties", f"librdkafka refuses them: {message}")])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from consumer.kafka.properties import refused
+from consumer.kafka.properties import make_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,10 +31,7 @@ class WritingClient:
         self._properties = {**properties, "error_cb": self._on_error, "logger": _logger}
         self._lock = Lock()
         self._broken = False
-        try:
-            self._producer = Producer(self._properties)
-        except (KafkaException, TypeError, ValueError) as error:
-            raise refused(error, secret) from None
+        self._producer = make_client(Producer, self._properties, secret)
 
     def produce(
         self,

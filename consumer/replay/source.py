@@ -37,7 +37,7 @@ from consumer.kafka.faults import Faults
 from consumer.kafka.handover import HandOver
 from consumer.kafka.inbox import CommitCommand, Inbox, PauseCommand, ReleaseCommand, StopCommand, TookCommand
 from consumer.kafka.loop import BATCH, RECORD_BYTES
-from consumer.kafka.properties import SourceConfig, consumer_properties, refused
+from consumer.kafka.properties import SourceConfig, consumer_properties, make_client
 from consumer.replay.selection import Sieve, place_of
 from consumer.replay.survey import Surveyor
 
@@ -285,10 +285,8 @@ def _open(
     """
     own = {"enable.partition.eof": True, "auto.offset.reset": "earliest"}
     properties = {name: value for name, value in consumer_properties(config).items() if name not in _MEMBERSHIP}
-    try:
-        return Consumer(properties | own | {"error_cb": on_error, "on_commit": on_commit, "logger": _logger})
-    except (KafkaException, TypeError, ValueError) as error:
-        raise refused(error, config.properties) from None
+    called = {"error_cb": on_error, "on_commit": on_commit, "logger": _logger}
+    return make_client(Consumer, properties | own | called, config.properties)
 
 
 def _nobody(_: SourceEvent) -> None:

@@ -98,6 +98,11 @@ def test_no_value_of_a_property_shows_in_an_error():
     assert 'librdkafka refuses them: bad "…" or "…"' in str(refused(error, values))
 
 
+def test_a_secret_is_masked_wherever_it_stands():
+    error = KafkaException(KafkaError(KafkaError._INVALID_ARG, "hunter2. or xhunter2y, user:hunter2@host"))
+    assert "hunter2" not in str(refused(error, {"sasl.password": "hunter2"}))
+
+
 def test_a_short_value_takes_no_name_apart():
     error = KafkaException(KafkaError(KafkaError._INVALID_ARG, 'Invalid value "a" for "ssl.ca.location": a'))
     assert 'Invalid value "…" for "ssl.ca.location": …' in str(refused(error, {"ssl.ca.location": "a"}))
