@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import threading
 import time
@@ -25,6 +24,7 @@ from consumer.sandbox.runner import ThreadedSandbox
 from tests.deploy_metrics.shipped import program
 from tests.integration.harness import RunningService, identify, records, settings, wait_for
 from tests.kafka.client import Broker
+from tests.kafka.node import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,14 +52,6 @@ def hastened(rule: dict[str, Any], factor: float) -> dict[str, Any]:
     if "for" in rule:
         changed["for"] = shorter(rule["for"][:-1], rule["for"][-1])
     return changed
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Prometheus:

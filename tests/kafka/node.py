@@ -25,6 +25,7 @@ _JVM: Final = ("-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava
 # The last nodes of a cluster that is stopped as a whole have no quorum left to say good-bye to, and would wait for one.
 _STOP_SECONDS: Final = 10
 _TAIL_LINES: Final = 15
+_given: Final[set[int]] = set()
 
 
 class BrokerDiedError(Exception):
@@ -32,19 +33,24 @@ class BrokerDiedError(Exception):
 
 
 def free_port() -> int:
-    """A port that nothing listens on, below the ephemeral range.
+    """A port that nothing listens on, below the ephemeral range; in one process never the same again.
+
+    Whoever asks listens there later: two that ask at once must not be given one port.
 
     A port of the ephemeral range could go to somebody's outgoing connection while the node is down between ``kill``
     and ``start``; a client that keeps trying may even connect to itself there.
     """
     while True:
         port = random.randint(15_000, 31_000)
+        if port in _given:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+        _given.add(port)
+        return port
 
 
 class KafkaNode:
