@@ -192,7 +192,6 @@ class Application:
             delivery=delivery,
             joined=health.joined,
             lags=[self._lag(view, high.get(view.partition)) for view in delivery.partitions],
-            share=health.share,
             mappings=self._mappings.info,
             decoding=DecodingInfo(
                 fallbacks=dict(self._decoding.fallbacks),
@@ -221,7 +220,7 @@ class Application:
         if isinstance(event, events.Joined):
             log.info("joined", group=self.settings.kafka.group_id)
         elif isinstance(event, events.PartitionsAssigned):
-            log.info("assigned", partitions=_names(event.positions), share=round(event.share, 4))
+            log.info("assigned", partitions=_names(event.positions), of=sum(event.counts.values()))
         elif isinstance(event, events.PartitionsRevoking):
             log.info("revoking", partitions=_names(event.partitions), deadline_seconds=event.deadline_seconds)
         elif isinstance(event, events.PartitionsReleased):

@@ -19,6 +19,7 @@ from consumer.delivery.messages import (
     Commit,
     Committed,
     Completed,
+    CountsChanged,
     DeadLetter,
     DeadLettersWritten,
     DestinationChanged,
@@ -32,7 +33,6 @@ from consumer.delivery.messages import (
     Reset,
     Revoking,
     Send,
-    ShareChanged,
     Stop,
     Tick,
     Timer,
@@ -92,7 +92,6 @@ class Health:
         out_of_range: committed offsets that their topics no longer have.
         source_error: the last error of the Kafka side, "" since it went well again.
         source_lost: it is of the connection.
-        share: this process's part of rate and concurrency.
     """
 
     joined: bool = False
@@ -100,7 +99,6 @@ class Health:
     out_of_range: Mapping[Partition, int] = field(default_factory=dict)
     source_error: str = ""
     source_lost: bool = False
-    share: float = 1.0
 
 
 class Service:
@@ -170,7 +168,7 @@ class Service:
             events.PartitionsReleased: lambda event: self._gone(event.partitions),
             events.PartitionsLost: self._lost,
             events.CommitDone: lambda event: self.turn(Committed(event.positions, ok=event.error is None)),
-            events.ShareChanged: self._share_changed,
+            events.CountsChanged: lambda event: self.turn(CountsChanged(event.counts)),
             events.OutOfRange: self._out_of_range,
             events.SourceError: self._source_error,
             events.BrokersAnswer: self._brokers_answer,
@@ -272,13 +270,8 @@ class Service:
 
     def _assigned(self, event: events.PartitionsAssigned) -> None:
         self._epoch = event.epoch
-        self.health.share = event.share
         self.health.source_error = ""
-        self.turn(Assigned(event.positions, event.share))
-
-    def _share_changed(self, event: events.ShareChanged) -> None:
-        self.health.share = event.share
-        self.turn(ShareChanged(event.share))
+        self.turn(Assigned(event.positions, event.counts))
 
     def _revoking(self, event: events.PartitionsRevoking) -> None:
         self._reply = event.reply

@@ -110,7 +110,7 @@ class Gate:
         self._attempts = self._pressed = 0
         self._attempt_seconds = 0.0
         self._limit_reached = False
-        self._rate.set_share(1.0, now)
+        self._rate.set_share(1.0, now, rounds_up=True)
 
     # ---- the share of the deployment
 
@@ -134,10 +134,15 @@ class Gate:
         """This replica's share of the rate, or None where it is unlimited."""
         return self._rate.per_second
 
-    def set_share(self, share: float) -> None:
-        """Take this part of rate, burst and concurrency from now on; the bucket starts empty."""
+    def set_share(self, share: float, *, rounds_up: bool) -> None:
+        """Take this part of rate, burst and concurrency from now on; the bucket starts empty.
+
+        Args:
+            share: 0 to 1.
+            rounds_up: see `Rate.set_share`.
+        """
         unlowered = self.limit >= self.maximum
-        self._rate.set_share(share, self._now)
+        self._rate.set_share(share, self._now, rounds_up=rounds_up)
         self.limit = self.maximum if unlowered else min(self.limit, self.maximum)
 
     # ---- time

@@ -36,6 +36,7 @@ from consumer.delivery.messages import (
     Assigned,
     Committed,
     Completed,
+    CountsChanged,
     DeadLetter,
     DeadLettersWritten,
     DestinationChanged,
@@ -49,7 +50,6 @@ from consumer.delivery.messages import (
     Release,
     Reset,
     Revoking,
-    ShareChanged,
     Stop,
     Tick,
     Timer,
@@ -63,7 +63,7 @@ from consumer.delivery.snapshot import Snapshot, Stats
 from consumer.outcomes import DeliverReason, Post, Reject, Skip, SkipReason, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from random import Random
 
     from consumer.delivery.messages import Answer
@@ -82,10 +82,11 @@ class Machine:
         self._out: list[Action] = []
         self._stats = Stats()
         self._gate = Gate(settings.gate, random, now)
-        self._gate.set_share(0.0)
+        self._gate.set_share(0.0, rounds_up=False)
         self._dispatcher = Dispatcher(settings.batch, self._gate, self._stats, self._out, now)
         self._dead_letters = DeadLetters(settings.halt_ratio, self._out)
         self._partitions: dict[Partition, PartitionState] = {}
+        self._counts: Mapping[str, int] = {}
         self._revoking: list[PartitionState] = []
         self._halts = Halts(self._out)
         self._commits = Commits(settings, self._gate, self._stats, self._out, now)
@@ -105,7 +106,7 @@ class Machine:
             Assigned: self._on_assigned,
             Revoking: self._on_revoking,
             Lost: self._on_lost,
-            ShareChanged: lambda event: self._gate.set_share(event.share),
+            CountsChanged: self._on_counts_changed,
             DestinationChanged: lambda _: self._gate.probe_now(),
             Tick: lambda _: self._on_tick(),
             Reset: lambda _: self._on_reset(),
@@ -153,8 +154,12 @@ class Machine:
             ledger = Ledger(position.offset, restored, self._settings.map_chars)
             elapsed = float(restored.elapsed_seconds)
             self._partitions[partition] = PartitionState(partition, ledger, position, elapsed, self._now)
-        self._gate.set_share(event.share)
-        self._backpressure.set_partitions(self._partitions)
+        self._counts = event.counts
+        self._share()
+
+    def _on_counts_changed(self, event: CountsChanged) -> None:
+        self._counts = event.counts
+        self._share()
 
     def _on_revoking(self, event: Revoking) -> None:
         self._stats.rebalances["revoked"] += 1
@@ -175,7 +180,7 @@ class Machine:
             if state is not None:
                 self._lose(state)
         if len(self._partitions) < held:
-            self._share_left(held)
+            self._share()
 
     def _lose(self, state: PartitionState) -> None:
         """Give up what is ours no longer: nothing of it may be committed, whatever was asked for before."""
@@ -190,19 +195,21 @@ class Machine:
         revoking = self._revoking
         if any(state.in_flight and self._now < (state.deadline or 0.0) for state in revoking):
             return
-        held = len(self._partitions)
         positions: dict[Partition, Position] = {}
         for state in revoking:
             positions[state.partition] = self._commits.position(state)
             self._give_up(state)
         self._revoking = []
-        self._share_left(held)
+        self._share()
         self._out.append(Release(positions))
 
-    def _share_left(self, held: int) -> None:
-        """Some of this many partitions are gone: so is their part of rate and concurrency, before anybody has it."""
-        self._gate.set_share(self._gate.share * len(self._partitions) / held)
-        self._backpressure.set_partitions(self._partitions)
+    def _share(self) -> None:
+        """Take what our partitions are of all; of those that are gone, before anybody else has it."""
+        ours, counts = self._partitions, self._counts
+        # Exactly one replica has the first partition of the first topic: it rounds up where the others round down.
+        first = Partition(min(counts, default=""), 0)
+        self._gate.set_share(min(1.0, len(ours) / max(sum(counts.values()), 1)), rounds_up=first in ours)
+        self._backpressure.set_partitions(ours)
 
     def _give_up(self, state: PartitionState) -> None:
         state.alive = False
@@ -513,6 +520,7 @@ class Machine:
             waiting=self._dispatcher.waiting,
             parked=self._dispatcher.parked,
             in_flight=self._gate.in_flight,
+            share=self._gate.share,
             concurrency_limit=self._gate.limit,
             rate_per_second=self._gate.rate_per_second,
             dead_letters_pending=self._dead_letters.waiting,

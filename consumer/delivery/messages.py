@@ -61,11 +61,11 @@ class Assigned(NamedTuple):
 
     Attributes:
         positions: where each starts, and what is known to be done above that.
-        share: these and the ones held already, as a part of all partitions of the subscribed topics: 0 < share <= 1.
+        counts: how many partitions each subscribed topic has: what ours are a part of.
     """
 
     positions: Mapping[Partition, Position]
-    share: float
+    counts: Mapping[str, int]
 
 
 class Polled(NamedTuple):
@@ -133,10 +133,10 @@ class Lost(NamedTuple):
     partitions: Sequence[Partition]
 
 
-class ShareChanged(NamedTuple):
-    """Partitions were added to the topics, or others' assignments changed ours."""
+class CountsChanged(NamedTuple):
+    """Topics came, went or grew; see `Assigned.counts`."""
 
-    share: float
+    counts: Mapping[str, int]
 
 
 class DestinationChanged(NamedTuple):
@@ -163,7 +163,7 @@ Event = (
     | Committed
     | Revoking
     | Lost
-    | ShareChanged
+    | CountsChanged
     | DestinationChanged
     | Tick
     | Reset

@@ -3,11 +3,13 @@
 Theory of operation
     Two rules at once. GCRA spaces requests out by the rate: one float, the theoretical arrival time of the next. And a
     window counts: of the whole ``rate + burst`` that any second may see, a replica starts at most its share, rounded
-    down. The rounded parts of all replicas add up to no more than the whole, which spacing alone does not give: each of
-    ten replicas may have one request more in a second than its rate says, and now and then those seconds meet.
+    down; the one replica that *rounds up* starts what is left of the whole when the rest of it is rounded down. These
+    parts add up to no more than the whole, however it is divided, for the parts of the others make up no more than
+    their sum rounded down. Spacing alone does not give that: each of ten replicas may have one request more in a second
+    than its rate says, and now and then those seconds meet.
 
-    A share that grows counts a second later, one that shrinks counts at once: then the requests of any one second were
-    all started within shares that replicas had at one and the same moment, its first, and these make up one whole at
+    A part that grows counts a second later, one that shrinks counts at once: then the requests of any one second were
+    all started within parts that replicas had at one and the same moment, its first, and these make up one whole at
     most. So the limit holds through rebalances, without a coordinator.
 
 Where a replica's share is less than one request a second it starts one at most: that many more may come together.
@@ -23,8 +25,8 @@ NEVER = math.inf
 # Timers fire up to a few milliseconds late. Without catching up, a rate of thousands a second would lose most of it.
 _SLACK_SECONDS = 0.01
 
-# A second, and the few milliseconds by which what is decided now may be sent later than what is decided next.
-_SECOND = 1.005
+# A second, and by how much what is decided now may be sent later than what is decided next.
+_SECOND = 1.002
 
 
 class Rate:
@@ -39,9 +41,12 @@ class Rate:
         """This replica's share of the burst, at least 1."""
         self._interval = 0.0 if per_second is None else 1.0 / per_second
         self._arrival = -NEVER
-        self._earlier: list[tuple[float, float]] = []
-        """Shares of before, each with the time until which it counts."""
+        self._part = self._part_of_a_second(1.0, rounds_up=True)
+        """How many of ours a second may see."""
+        self._earlier: list[tuple[float, int]] = []
+        """Parts of before, each with the time until which it counts."""
         self._most = 0
+        """The least of them all."""
         self._most_until = -NEVER
         self._recent: deque[float] = deque()
         """When each of the last second's requests will be a second old."""
@@ -51,11 +56,18 @@ class Rate:
         """This replica's share of the rate, or None where it is unlimited."""
         return None if self._per_second is None else self._per_second * self.share
 
-    def set_share(self, share: float, now: float) -> None:
-        """Take this part from now on, 0 for none; the bucket starts empty."""
-        self._earlier.append((now + _SECOND, self.share))
+    def set_share(self, share: float, now: float, *, rounds_up: bool) -> None:
+        """Take this part from now on; the bucket starts empty.
+
+        Args:
+            share: of the deployment, 0 to 1.
+            now: see the class.
+            rounds_up: what of the whole is no request for any replica is ours: true for one replica at a time.
+        """
+        self._earlier.append((now + _SECOND, self._part))
         self._most_until = -NEVER
         self.share = share
+        self._part = self._part_of_a_second(share, rounds_up=rounds_up)
         self.burst = max(1, math.floor(self._whole_burst * share + 1e-9))
         if self._per_second is not None and share > 0.0:
             self._interval = 1.0 / (self._per_second * share)
@@ -84,9 +96,19 @@ class Rate:
             self._recent.append(now + _SECOND)
 
     def _count(self, now: float) -> None:
-        """How many a second may see, as long as the shares that count stay the same."""
-        assert self._per_second is not None
-        self._earlier = [(until, share) for until, share in self._earlier if until > now]
-        share = min([self.share, *(share for _, share in self._earlier)])
-        self._most = max(1, math.floor((self._per_second + self._whole_burst) * share + 1e-9)) if share else 0
+        """How many a second may see, as long as the parts that count stay the same."""
+        self._earlier = [(until, part) for until, part in self._earlier if until > now]
+        self._most = min([self._part, *(part for _, part in self._earlier)])
         self._most_until = min((until for until, _ in self._earlier), default=NEVER)
+
+    def _part_of_a_second(self, share: float, *, rounds_up: bool) -> int:
+        if self._per_second is None or not share:
+            return 0
+        whole = self._per_second + self._whole_burst
+        part = _down(whole) - _down(whole * (1.0 - share)) if rounds_up else _down(whole * share)
+        return max(1, part)
+
+
+def _down(number: float) -> int:
+    """Rounded down, but not by what arithmetic adds to a whole number."""
+    return math.floor(number + 1e-9)

@@ -114,6 +114,7 @@ class Snapshot:
         waiting: deliveries that could be sent, were the gate open.
         parked: deliveries that wait for their retry time.
         in_flight: requests under way.
+        share: this process's part of rate and concurrency: of all partitions.
         concurrency_limit, rate_per_second: this process's share; the rate is None where unlimited.
     """
 
@@ -125,6 +126,7 @@ class Snapshot:
     waiting: int
     parked: int
     in_flight: int
+    share: float
     concurrency_limit: int
     rate_per_second: float | None
     dead_letters_pending: int

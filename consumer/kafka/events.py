@@ -53,12 +53,12 @@ class PartitionsAssigned:
 
     Attributes:
         positions: where each starts, with the metadata committed there.
-        share: all that is held, as a part of all partitions of the subscribed topics: 0 < share <= 1.
+        counts: how many partitions each subscribed topic has.
         epoch: rises with each assignment; `KafkaSource.commit` takes the last one seen.
     """
 
     positions: Mapping[Partition, Position]
-    share: float
+    counts: Mapping[str, int]
     epoch: int
 
 
@@ -119,10 +119,10 @@ class OutOfRange:
 
 
 @dataclass(frozen=True, slots=True)
-class ShareChanged:
-    """See `PartitionsAssigned.share`."""
+class CountsChanged:
+    """Topics came, went or grew; see `PartitionsAssigned.counts`."""
 
-    share: float
+    counts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ SourceEvent = (
     | PartitionsLost
     | CommitDone
     | OutOfRange
-    | ShareChanged
+    | CountsChanged
     | SourceError
     | BrokersAnswer
     | Closed

@@ -28,6 +28,7 @@ from consumer.kafka.assignment import Assignment, from_kafka, to_kafka
 from consumer.kafka.commits import Commits
 from consumer.kafka.events import (
     Closed,
+    CountsChanged,
     Joined,
     Messages,
     OutOfRange,
@@ -36,7 +37,6 @@ from consumer.kafka.events import (
     PartitionsReleased,
     PartitionsRevoking,
     Reply,
-    ShareChanged,
 )
 from consumer.kafka.faults import Faults
 from consumer.kafka.handover import HandOver, Patience
@@ -105,7 +105,7 @@ class SourceLoop:
         self._pending: dict[Partition, bool] = {}  # held, not started; True: its offset was out of range
         self._start_at = 0.0
         self._backoff = _BACKOFF_SECONDS
-        self._share = 0.0
+        self._counts: Mapping[str, int] = {}
         self._wanted_paused: frozenset[Partition] = frozenset()
         self._hand_over = HandOver(config.buffer_bytes // 8)
         self._patience = Patience()
@@ -147,7 +147,7 @@ class SourceLoop:
             self._look_whether_joined(now)
         self.watch.refresh(now, self._assignment)
         self._faults.look_whether_over(now, self.watch.refresh_counts)
-        self._share_changed()
+        self._look_at_counts()
         started = self._assignment.started.keys()
         still = self._hand_over.behind() or (bool(started) and started <= self._wanted_paused)
         if patience := self._patience.left(now, still=still):
@@ -210,8 +210,8 @@ class SourceLoop:
         except KafkaUnavailableError as error:
             self._faults.unavailable(error)
             return
-        self._share = self.watch.share(len(self._assignment.held))
-        self._emit(PartitionsAssigned(positions, self._share, self._epoch))
+        self._counts = self.watch.counts
+        self._emit(PartitionsAssigned(positions, self._counts, self._epoch))
         try:
             self._assignment.start({p: position.offset for p, position in positions.items()})
         except KafkaException as error:
@@ -248,12 +248,11 @@ class SourceLoop:
                 self._consumer.committed(to_kafka([Partition(topic, 0)]), timeout=_LOOK_SECONDS)
                 self._joined_now()
 
-    def _share_changed(self) -> None:
-        share = self.watch.share(len(self._assignment.held))
-        # Before anything is started nobody has been told a share: the assignment brings it.
-        if share and self._share and share != self._share and not self._pending:
-            self._share = share
-            self._emit(ShareChanged(share))
+    def _look_at_counts(self) -> None:
+        # The assignment brings the first. Where no topic is there at all, nobody's part of them is larger for it.
+        if self._counts and self.watch.counts and self.watch.counts != self._counts:
+            self._counts = self.watch.counts
+            self._emit(CountsChanged(self._counts))
 
     # ---- rebalances: librdkafka's callbacks, inside poll() and close()
 
@@ -264,6 +263,8 @@ class SourceLoop:
             self._assignment.hold(given, self._epoch)
             self._pending.update(dict.fromkeys(given, False))
             self._start_at = 0.0
+            # Where we are given nothing, it may be because topics grew and others were.
+            self.watch.look_soon()
             self._joined_now()
         except Exception as error:  # noqa: BLE001 - out of the callback it would come out of poll(), without its cause
             self._faults.fatal(error)

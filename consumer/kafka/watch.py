@@ -43,10 +43,6 @@ class TopicWatch:
         self.counts: Mapping[str, int] = {}
         self.ends: Mapping[Partition, int] = {}
 
-    def share(self, held: int) -> float:
-        """What ``held`` partitions are of all."""
-        return min(1.0, held / max(sum(self.counts.values()), 1))
-
     def refresh_counts(self) -> None:
         """Ask for the topics.
 
@@ -61,8 +57,8 @@ class TopicWatch:
         self.counts = self._subscription.partitions(metadata)
 
     def look_soon(self) -> None:
-        """Have the ends looked for at the next `refresh`: there are new partitions."""
-        self._ends_at = 0.0
+        """Ask for all of it at the next `refresh`: the group has shared its partitions out anew."""
+        self._ends_at = self._counts_at = 0.0
 
     def refresh(self, now: float, assignment: Assignment) -> None:
         """Ask again for what is due; what is not answered keeps its last value."""

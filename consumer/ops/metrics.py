@@ -128,7 +128,7 @@ def _gate(snapshot: ServiceSnapshot) -> Iterator[Family]:
     yield _many(m.STATE, _which(STATES, delivery.state))
     yield _one(m.CONCURRENCY_LIMIT, delivery.concurrency_limit)
     yield _one(m.RATE_LIMIT, math.inf if delivery.rate_per_second is None else delivery.rate_per_second)
-    yield _one(m.SHARE, snapshot.share)
+    yield _one(m.SHARE, snapshot.delivery.share)
 
 
 def _offsets(delivery: Snapshot) -> Iterator[Family]:

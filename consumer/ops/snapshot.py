@@ -90,7 +90,6 @@ class ServiceSnapshot:
 
     Attributes:
         joined: whether the consumer is a member of its group.
-        share: this process's part of rate and concurrency.
         out_of_range: assigned partitions that stand still because the topic no longer has their offset.
         obstacles: why it is not ready, besides what the rest says; a plain sentence with a remedy each.
     """
@@ -98,7 +97,6 @@ class ServiceSnapshot:
     delivery: Snapshot
     joined: bool
     lags: Sequence[Lag] = ()
-    share: float = 1.0
     mappings: MappingsInfo = field(default_factory=MappingsInfo)
     decoding: DecodingInfo = field(default_factory=DecodingInfo)
     out_of_range: Sequence[Partition] = ()

@@ -70,7 +70,7 @@ def status_document(snapshot: ServiceSnapshot | None, *, loop_age_seconds: float
             "in_flight": delivery.in_flight,
             "concurrency_limit": delivery.concurrency_limit,
             "rate_per_second": delivery.rate_per_second,
-            "share": round(snapshot.share, 4),
+            "share": round(snapshot.delivery.share, 4),
         },
         "dead_letters_pending": delivery.dead_letters_pending,
         "partitions": partitions,

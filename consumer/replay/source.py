@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
@@ -158,7 +159,7 @@ class BoundedSource:
         try:
             self._assignment.hold(self.scope.starts, _EPOCH)
             self._emit(Joined())
-            self._emit(PartitionsAssigned(self.scope.positions, 1.0, _EPOCH))
+            self._emit(PartitionsAssigned(self.scope.positions, Counter(p.topic for p in self.scope.positions), _EPOCH))
             self._assignment.start(self.scope.starts)
             while not self._stopping:
                 self._turn()

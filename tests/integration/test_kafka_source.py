@@ -24,7 +24,6 @@ from consumer.kafka.events import (
     PartitionsLost,
     PartitionsReleased,
     PartitionsRevoking,
-    ShareChanged,
     SourceError,
 )
 from tests.integration.kafka_driver import Driver
@@ -81,7 +80,7 @@ def test_it_reads_everything_commits_with_metadata_and_goes_on_from_there(broker
     with Driver(broker, (topic,), group=group, properties=PROTOCOLS[protocol]) as first:
         assigned = first.wait_for(PartitionsAssigned)
         assert dict.fromkeys(all_of(topic, range(0)), Position(0, "")) == assigned.positions
-        assert assigned.share == 1.0
+        assert assigned.counts == {topic: len(assigned.positions)}
         first.wait(lambda: first.count() == 400)
         assert all_of(topic, range(100)) == first.records
         asked = {Partition(topic, 0): Position(60, "sixty"), Partition(topic, 1): Position(61)}
@@ -122,7 +121,7 @@ def test_topics_by_pattern(broker, topic, group):
     with Driver(broker, (f"^{topic}-ot.*r$",), group=group) as driver:
         assigned = driver.wait_for(PartitionsAssigned)
         assert {Partition(other, 0), Partition(other, 1)} == assigned.positions.keys()
-        assert assigned.share == 1.0
+        assert assigned.counts == {other: 2}
         driver.wait(lambda: driver.count() == 1)
 
 
@@ -253,15 +252,12 @@ def test_a_second_replica_takes_over_where_the_first_let_go(real_kafka, protocol
             second.wait(lambda: all(second.records.get(p) == list(range(50 + p.number, 100)) for p in taken))
             metadata = next(e.positions for e in second.events if isinstance(e, PartitionsAssigned))
             assert {p: f"map-{p.number}" for p in taken} == {p: at.metadata for p, at in metadata.items()}
-            shares = [e.share for e in first.events if isinstance(e, (PartitionsAssigned, ShareChanged))]
-            assert shares == [1.0, 0.5]
             # The fence: what the first says of partitions it has given up is not committed any more.
             before = real_kafka.committed(group, topic)
             first.commit(dict.fromkeys(taken, Position(1, "zombie")), epoch=old)
             assert CommitDone({}, None) == first.wait_for(CommitDone)
             assert before == real_kafka.committed(group, topic)
         first.wait(lambda: len(first.positions) == 4)
-        assert [e.share for e in first.events if isinstance(e, (PartitionsAssigned, ShareChanged))][-1] == 1.0
 
 
 def test_a_replica_without_partitions_has_joined(broker, group):

@@ -311,8 +311,8 @@ def ignore_retry_after() -> Patches:
 def fill_the_bucket_at_each_assignment() -> Patches:
     original = rate.Rate.set_share
 
-    def set_share(self: rate.Rate, share: float, now: float) -> None:
-        original(self, share, now)
+    def set_share(self: rate.Rate, share: float, now: float, *, rounds_up: bool) -> None:
+        original(self, share, now, rounds_up=rounds_up)
         self._arrival = now
         self._earlier.clear()
         self._recent.clear()
@@ -331,9 +331,15 @@ def space_requests_out_and_count_none() -> Patches:
 
 
 @_bug
+def round_up_each_replicas_part() -> Patches:
+    original = gate.Gate.set_share
+    return [(gate.Gate, "set_share", lambda self, share, rounds_up: original(self, share, rounds_up=True))]
+
+
+@_bug
 def give_each_replica_the_whole_rate() -> Patches:
     original = gate.Gate.set_share
-    return [(gate.Gate, "set_share", lambda self, share: original(self, 1.0))]
+    return [(gate.Gate, "set_share", lambda self, share, rounds_up: original(self, 1.0, rounds_up=True))]
 
 
 @_bug

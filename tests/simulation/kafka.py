@@ -7,9 +7,10 @@ it has let go, whatever the machine, which learns of it later, still asks for.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from consumer.delivery.messages import Assigned, Committed, Lost, Partition, Polled, Position, Revoking, ShareChanged
+from consumer.delivery.messages import Assigned, Committed, Lost, Partition, Polled, Position, Revoking
 from tests.simulation.broker import SESSION_SECONDS
 from tests.simulation.plan import FaultKind
 
@@ -62,7 +63,6 @@ class KafkaSide:
         self._cursors: dict[Partition, int] = {}  # indexes into the logs
         self._poll_due = False
         self._handed_over = False
-        self._share = 0.0
         self._revoking: list[Partition] | None = None
         self._revoke_later: list[Partition] | None = None
         self.reply_number = 0
@@ -169,8 +169,7 @@ class KafkaSide:
         for partition, position in positions.items():
             self.started[partition] = self.held[partition]
             self._cursors[partition] = self._broker.logs[partition].index(position.offset)
-        self._share = len(self.held) / len(self._broker.logs)
-        self._tell(Assigned(positions, self._share))
+        self._tell(Assigned(positions, Counter(partition.topic for partition in self._broker.logs)))
         for partition, position in positions.items():
             log = self._broker.logs[partition]
             if not log.start <= position.offset <= log.end:
@@ -190,12 +189,6 @@ class KafkaSide:
             self.held.pop(partition, None)
             self.started.pop(partition, None)
             self._pending.pop(partition, None)
-
-    def _share_changed(self) -> None:
-        share = len(self.held) / len(self._broker.logs)
-        if share and share != self._share and not self._pending:
-            self._share = share
-            self._tell(ShareChanged(share))
 
     # ---- fetching
 
@@ -338,7 +331,6 @@ class KafkaSide:
         if self._stopping is not None:
             self._leave()
             return
-        self._share_changed()
         self._broker.group.gave_up(self, partitions)
         if self._pending:
             self._clock.after(0.05, self._start_pending)

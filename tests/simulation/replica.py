@@ -27,7 +27,6 @@ from consumer.delivery.messages import (
     Reset,
     Revoking,
     Send,
-    ShareChanged,
     Stop,
     Tick,
     Timer,
@@ -182,15 +181,14 @@ class Replica:
             return
         event, epoch, reply_number = self._inbox.popleft()
         match event:
-            case Assigned(positions, share):
-                self._epoch, self.share = epoch, share
+            case Assigned(positions, counts):
+                self._epoch = epoch
                 self._hand_over(list(positions))
                 open_seconds = self.machine._gate.open_seconds
                 for partition, position in positions.items():
                     self.tenures[partition] = Tenure(partition, position, open_seconds)
                     self._world.promise.assigned(self.tenures[partition])
-            case ShareChanged(share):
-                self.share = share
+                self.share = len(self.tenures) / sum(counts.values())
             case Lost(partitions):
                 self._hand_over(list(partitions))
                 self.kafka.zombie = False

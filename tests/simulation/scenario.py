@@ -136,7 +136,7 @@ class Bench:
 
     def run(self) -> Seen:
         """Let it happen."""
-        self._turn(Assigned({_P: Position(0)}, 1.0))
+        self._turn(Assigned({_P: Position(0)}, {_P.topic: 1}))
         self._feed()
         self._clock.run(self._scenario.webhook[-1].until_seconds)
         return self.seen

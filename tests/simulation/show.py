@@ -18,7 +18,6 @@ from consumer.delivery.messages import (
     Release,
     Revoking,
     Send,
-    ShareChanged,
     Timer,
 )
 from consumer.delivery.offset_map import decode
@@ -39,11 +38,10 @@ class Show:
             Polled: lambda e: "polled " + " ".join(repr(record.source) for record in e.records),
             Completed: lambda e: "answers " + ", ".join(map(self._answer, e.answers)),
             DeadLettersWritten: lambda e: f"letters ok {_letters(e.acknowledged)} failed {_letters(e.failed)}",
-            Assigned: lambda e: f"assigned {_positions(e.positions)}, share {e.share:.2f}",
+            Assigned: lambda e: f"assigned {_positions(e.positions)} of {sum(e.counts.values())}",
             Committed: lambda e: f"commit {'ok' if e.ok else 'FAILED'} {_positions(e.positions)}",
             Revoking: lambda e: f"revoking {_numbers(e.partitions)}",
             Lost: lambda e: f"lost {_numbers(e.partitions)}",
-            ShareChanged: lambda e: f"share {e.share:.2f}",
             Send: lambda a: f"send {a.ident}: {self._bodies(a)}" + (f" again ({a.attempt})" if a.attempt > 1 else ""),
             DeadLetter: lambda a: f"letter {a.ident}: {a.source} {a.reason}",
             Commit: lambda a: f"commit {_positions(a.positions)}",

@@ -91,7 +91,7 @@ class Run:
         gate = GateSettings(requests_per_second=40.0, concurrency=20)
         self.machine = Machine(DeliverySettings(gate=gate), Random(1), self._clock.now)
         self._cursor = self._committed.offset
-        self._turn(self._life, Assigned({P: self._committed}, 1.0))
+        self._turn(self._life, Assigned({P: self._committed}, {P.topic: 1}))
         self._poll(self._life)
 
     def _kill(self) -> None:

@@ -34,7 +34,7 @@ def test_what_nobody_expected_is_told_once_and_never_only_to_the_event_loop():
     service = Service(DeliverySettings(), planner=None, random=Random(1), clock=SystemClock(), on_fault=told.append)
     service._source_event(Messages([], 0))  # there is no planner
     service._do[Pause] = lambda _: 1 / 0
-    service.turn(Assigned({ZERO: Position(0)}, 1.0))
+    service.turn(Assigned({ZERO: Position(0)}, {ZERO.topic: 1}))
     service.turn(Stop())
     assert [type(error) for error in told] == [AttributeError]
 
@@ -66,7 +66,7 @@ def test_one_lost_connection_of_several_keeps_nobody_from_work(service):
 def test_partitions_that_could_be_started_end_their_waiting(service):
     """Of a topic without traffic nothing else would say so."""
     service._source_event(SourceError("UNAVAILABLE", "partitions wait to be read"))
-    service._source_event(PartitionsAssigned({}, 1.0, 1))
+    service._source_event(PartitionsAssigned({}, {}, 1))
     assert service.health.source_error == ""
 
 

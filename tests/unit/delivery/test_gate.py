@@ -101,7 +101,7 @@ def test_no_second_sees_more_than_rate_and_burst(rate, burst, steps):
                 starts.append(h.now)
         h.wait(max(0.0, until - h.now))
         if share is not None:
-            h.gate.set_share(share)
+            h.gate.set_share(share, rounds_up=True)
     for i, first in enumerate(starts):
         within = sum(first <= at < first + 1.0 for at in starts[i:])
         assert within <= rate + burst
@@ -111,7 +111,7 @@ def test_no_second_sees_more_than_rate_and_burst(rate, burst, steps):
 def test_the_shares_of_all_replicas_are_the_whole(parts):
     gates = [Harness(requests_per_second=40.0, concurrency=20, burst_requests=7).gate for part in parts if part]
     for gate, part in zip(gates, [part for part in parts if part], strict=True):
-        gate.set_share(part / sum(parts))
+        gate.set_share(part / sum(parts), rounds_up=False)
     assert sum(gate.rate_per_second for gate in gates) == pytest.approx(40.0)
     for whole, of in ((20, [gate.maximum for gate in gates]), (7, [gate.burst for gate in gates])):
         raised_to_one = sum(gate.share * whole < 1.0 for gate in gates)
@@ -122,7 +122,7 @@ def test_the_shares_of_all_replicas_are_the_whole(parts):
 def test_a_share_empties_the_bucket_and_lowers_the_limit_at_once():
     h = Harness(requests_per_second=10.0, burst_requests=5, concurrency=20)
     h.wait(10.0)
-    h.gate.set_share(0.5)
+    h.gate.set_share(0.5, rounds_up=True)
     assert h.held is Held.RATE
     assert h.seconds_left == pytest.approx(0.2)
     assert (h.gate.limit, h.gate.rate_per_second, h.gate.burst) == (10, 5.0, 2)
@@ -130,7 +130,7 @@ def test_a_share_empties_the_bucket_and_lowers_the_limit_at_once():
     h.start()
     h.start()
     assert h.held is Held.RATE
-    h.gate.set_share(1.0)
+    h.gate.set_share(1.0, rounds_up=True)
     assert h.gate.limit == 20
 
 

@@ -2,6 +2,7 @@
 
 from random import Random
 
+import pytest
 from msgspec.structs import replace
 
 from consumer.delivery.dispatch import BatchSettings
@@ -14,6 +15,7 @@ from consumer.delivery.messages import (
     Commit,
     Committed,
     Completed,
+    CountsChanged,
     DeadLetter,
     DeadLettersWritten,
     DestinationChanged,
@@ -61,7 +63,7 @@ class Harness:
         self.machine = Machine(DeliverySettings(**settings), Random(1), self.now)
         self.offset = committed
         self.commit = None
-        self.do(Assigned({P: Position(committed, metadata)}, 1.0))
+        self.do(Assigned({P: Position(committed, metadata)}, {"t": 1}))
 
     def do(self, event):
         self.said = self.machine.handle(event, self.now)
@@ -300,7 +302,7 @@ def test_revoking_ends_at_its_deadline_and_fences_what_comes_later():
     h.tick(10.0)
     (release,) = h.get(Release)
     assert release.positions[P].offset == 0
-    h.do(Assigned({P: Position(0)}, 1.0))
+    h.do(Assigned({P: Position(0)}, {"t": 1}))
     h.offset = 0
     h.answer(send)
     assert h.committed() is None, "a completion from before the revocation changes nothing"
@@ -518,12 +520,26 @@ def test_an_answer_may_say_what_became_of_each_delivery():
 def test_a_revoked_partition_takes_its_part_of_the_rate_with_it():
     h = Harness(gate=GateSettings(requests_per_second=100, concurrency=20))
     other = Partition("t", 1)
-    h.do(Assigned({other: Position(0)}, 0.5))
+    h.do(Assigned({other: Position(0)}, {"t": 4}))
     assert h.machine.snapshot().rate_per_second == 50
     h.do(Revoking([other], h.now + 1))
     assert h.get(Release)
     snapshot = h.machine.snapshot()
     assert (snapshot.rate_per_second, snapshot.concurrency_limit) == (25, 5)
+
+
+def test_a_topic_that_grows_makes_our_part_of_the_rate_smaller():
+    h = Harness(gate=GateSettings(requests_per_second=100))
+    h.do(CountsChanged({"t": 3, "u": 1}))
+    assert h.machine.snapshot().rate_per_second == 25
+    assert h.machine.snapshot().share == 0.25
+
+
+@pytest.mark.parametrize(("counts", "part"), [({"t": 3}, 14), ({"s": 2, "t": 1}, 13)])
+def test_who_has_the_first_partition_of_the_first_topic_rounds_up(counts, part):
+    h = Harness(gate=GateSettings(requests_per_second=40, burst_requests=1))
+    h.do(CountsChanged(counts))
+    assert h.machine._gate._rate._part == part
 
 
 def test_what_waited_for_its_lane_goes_before_what_came_later():

@@ -66,7 +66,7 @@ def test_a_refused_webhook_with_nothing_left_to_try_takes_records_in_again():
     for send in h.poll(*(post(str(i)) for i in range(3))):
         h.answer(send, 403)
     assert h.get(Pause) == [Pause(frozenset({P}))]
-    h.do(Assigned({Q: Position(0)}, 1.0))
+    h.do(Assigned({Q: Position(0)}, {"t": 1}))
     h.do(Lost([P]))
     assert h.get(Pause) == [Pause(frozenset())], "nobody could find out that the webhook is well again"
     h.do(Polled([Record(Q, 0, 10, [post("a")], "q0")]))
@@ -90,7 +90,7 @@ def test_a_process_that_is_left_with_no_partition_is_not_halted_by_the_webhook_f
         assert h.machine.snapshot().halt_reason == "webhook_refused"
         h.do(Lost([P]))
     assert h.machine.snapshot().halt_reason == ""
-    h.do(Assigned({P: Position(0)}, 1.0))
+    h.do(Assigned({P: Position(0)}, {"t": 1}))
     h.offset = 0
     (send,) = h.poll(post())
     h.answer(send, 403)
@@ -146,7 +146,7 @@ def test_a_dead_letter_that_goes_with_its_partition_ends_the_halt():
     h.do(DeadLettersWritten([], [letter]))
     h.do(Lost([P]))
     assert h.get(HaltChanged) == [HaltChanged(None)]
-    h.do(Assigned({P: Position(0)}, 1.0))
+    h.do(Assigned({P: Position(0)}, {"t": 1}))
     assert h.machine.snapshot().state == "running"
 
 
@@ -218,7 +218,7 @@ def test_a_partition_that_comes_back_while_it_is_being_revoked_starts_anew():
     h = Harness()
     (old,) = h.poll(post("a", b"old"))
     h.do(Revoking([P], h.now + 10.0))
-    h.do(Assigned({P: Position(0)}, 1.0))
+    h.do(Assigned({P: Position(0)}, {"t": 1}))
     assert h.get(Release) == [Release({})]
     h.offset = 0
     (new,) = h.poll(post("a", b"new"))
@@ -248,7 +248,7 @@ def test_an_old_commit_says_nothing_about_a_new_assignment():
     h.answer(send)
     (commit,) = h.get(Commit)
     h.do(Lost([P]))
-    h.do(Assigned({P: Position(0)}, 1.0))
+    h.do(Assigned({P: Position(0)}, {"t": 1}))
     h.do(Committed(commit.positions, ok=True))
     assert h.machine.snapshot().partitions[0].committed == 0
 

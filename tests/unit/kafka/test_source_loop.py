@@ -13,13 +13,13 @@ from consumer.kafka.assignment import to_kafka
 from consumer.kafka.events import (
     Closed,
     CommitDone,
+    CountsChanged,
     Joined,
     Messages,
     PartitionsAssigned,
     PartitionsLost,
     PartitionsReleased,
     PartitionsRevoking,
-    ShareChanged,
     SourceError,
 )
 from consumer.kafka.inbox import CommitCommand, Inbox, PauseCommand, StopCommand, TookCommand
@@ -108,14 +108,28 @@ def test_a_life(case):
         Messages,
         PartitionsRevoking,
         PartitionsReleased,
-        ShareChanged,
         PartitionsRevoking,
         PartitionsReleased,
         Closed,
     ] == kinds
-    assert [event.share for event in case.heard(PartitionsAssigned, ShareChanged)] == [0.5, 0.25]
+    assert [event.counts for event in case.heard(PartitionsAssigned)] == [{"a": 4}]
     assert {A[0]: Position(9), A[1]: Position(9)} == case.consumer.commits
     assert case.consumer.closed
+
+
+def test_topics_that_grow_are_told_of_when_others_are_given_what_grew(case):
+    def grow() -> None:
+        case.consumer.logs[Partition("a", len(A))] = []
+        case.calls("on_assign")()
+
+    def vanish() -> None:
+        case.consumer.logs.clear()
+        case.calls("on_assign")()
+
+    case.run(case.calls("on_assign", A[0]), nothing, grow, nothing, nothing, vanish, nothing)
+    assert [event.counts for event in case.heard(CountsChanged)] == [{"a": 5}], (
+        "topics that all are gone are an accident"
+    )
 
 
 @pytest.mark.parametrize("name", ["on_revoke", "on_lost"])

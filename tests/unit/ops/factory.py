@@ -33,6 +33,7 @@ def delivery(**changes: Any) -> Snapshot:
         "waiting": 0,
         "parked": 0,
         "in_flight": 0,
+        "share": 1.0,
         "concurrency_limit": 20,
         "rate_per_second": 40.0,
         "dead_letters_pending": 0,

@@ -133,7 +133,7 @@ def test_it_assigns_itself_what_it_surveyed_and_hands_over_up_to_the_end(case):
     assert isinstance(case.events.get(timeout=SECONDS), Joined)
     assigned = case.next(PartitionsAssigned)
     assert assigned.positions == {P0: Position(3, "what an earlier part has done"), P1: Position(0)}
-    assert assigned.share == 1.0
+    assert assigned.counts == {P0.topic: 2}
     assert case.offsets(2) == [(0, 3), (0, 4), (0, 9), (1, 3)], "0/10 and 1/4 came after the survey"
     assert ("assign", {P0: 0, P1: 0}) in case.consumer.calls, "letters below a commit are read again, to be known"
     case.stop()
