@@ -19,7 +19,7 @@ from consumer.kafka.dead_letter import DeadLettersReported, DeadLetterWriter
 from consumer.kafka.source import KafkaSource
 from consumer.letterbox import Letterbox
 from consumer.ops.http import Endpoints, OpsServer
-from consumer.ops.log import RareWarnings, get_logger
+from consumer.ops.log import EventLogger, RareWarnings
 from consumer.ops.metrics import make_registry
 from consumer.ops.redact import redact_excerpt
 from consumer.ops.snapshot import DecodingInfo, Failure, Lag, ServiceSnapshot, SnapshotExchange
@@ -66,7 +66,7 @@ class Application:
             ConfigurationError: mappings, certificates or addresses cannot be used.
         """
         self.settings = settings
-        self._log = get_logger("consumer")
+        self._log = EventLogger("consumer")
         self._heartbeat = Heartbeat()
         self._clock = SystemClock()
         self._warn = RareWarnings(self._log)

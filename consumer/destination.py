@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from consumer.config.model import BatchFormat, ClientKind, Mode
 from consumer.config.webhook_url import read_webhook_url
 from consumer.errors import ConfigurationError
-from consumer.ops.log import get_logger, redactor
+from consumer.ops.log import EventLogger, redactor
 from consumer.planning import MAX_ID_CHARS
 from consumer.sender import Sender, encode_array, encode_ndjson, encode_single, no_statuses, statuses_at
 from consumer.webhook.client import open_client
@@ -62,7 +62,7 @@ class Destination:
         self._settings = settings
         self._warn = warn
         self._tracing = tracing
-        self._log = get_logger("consumer")
+        self._log = EventLogger("consumer")
         self._shadow = settings.delivery.mode is Mode.SHADOW
         self._url = "" if self._shadow else read_webhook_url(settings.destination)
         redactor.register_secret(self._url)

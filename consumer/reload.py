@@ -64,7 +64,7 @@ class MappingsReloader:
 
         Args:
             settings: fixed for the process.
-            log: a structlog logger.
+            log: an `EventLogger`.
             unix: the time, Unix seconds.
         """
         self._settings = settings

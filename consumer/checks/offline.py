@@ -18,7 +18,7 @@ from consumer.errors import ConfigurationError
 from consumer.from_settings import source_config
 from consumer.kafka.properties import consumer_properties, make_client, producer_properties
 from consumer.kafka.topics import Subscription
-from consumer.ops.log import RareWarnings, get_logger
+from consumer.ops.log import EventLogger, RareWarnings
 from consumer.reload import build_router
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _mappings(settings: Settings) -> None:
 
 
 def _webhook(settings: Settings) -> None:
-    Destination(settings, RareWarnings(get_logger("consumer")))
+    Destination(settings, RareWarnings(EventLogger("consumer")))
 
 
 def _decoding(settings: Settings) -> None:

@@ -78,9 +78,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 async def _serve(settings: Settings) -> ExitCode:
     """Run to the end."""
     from consumer.app import Application
-    from consumer.ops.log import get_logger
+    from consumer.ops.log import EventLogger
 
-    log = get_logger("consumer")
+    log = EventLogger("consumer")
     application = Application(settings)
     _collect_rarely()
     loop = asyncio.get_running_loop()

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from consumer.errors import ConfigurationError, Problem
-from consumer.ops.log import Repeats, get_logger
+from consumer.ops.log import EventLogger, Repeats
 from consumer.ops.readiness import obstacles
 from consumer.ops.status import status_document, status_page
 from consumer.ops.watchdog import LIMIT_SECONDS
@@ -177,7 +177,7 @@ class _Server(ThreadingHTTPServer):
         self.endpoints = endpoints
         self._since: dict[socket.socket, float] = {}
         self._lock = threading.Lock()
-        self._log = get_logger("consumer.ops.http")
+        self._log = EventLogger("consumer.ops.http")
         self._repeats = Repeats()
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Handler)

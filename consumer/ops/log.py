@@ -1,4 +1,4 @@
-"""Logging, set up once: structlog and the standard library write through one handler to standard error.
+"""Logging, set up once: everything goes through one handler to standard error, as JSON lines or for people.
 
 A line is an event of note with names and numbers: topic, partition, offset, message_id, mapping, reason. Never the
 contents of an event, never a delivery at info. Two guards stand behind that: registered secrets are masked in the
@@ -8,15 +8,15 @@ what it choked on.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 import time
 import traceback
 from collections import OrderedDict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TextIO
-
-import structlog
 
 from consumer.errors import ConsumerError
 from consumer.ops.redact import Redactor
@@ -24,8 +24,6 @@ from consumer.ops.redact import Redactor
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-
-    from structlog.typing import EventDict, WrappedLogger
 
 redactor: Final = Redactor()
 """The process's known secrets."""
@@ -40,18 +38,91 @@ _LIBRDKAFKA: Final = "consumer.kafka.librdkafka"
 
 _NUMBERS: Final = re.compile(r"[0-9]+")
 
+_COLOURS: Final = {"debug": "34", "info": "32", "warning": "33", "error": "31", "critical": "31"}
+
 _MAX_KEYS: Final = 1_024
 
 
-class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """Renders, then masks."""
+class EventLogger:
+    """Logs events of note: ``log.info("joined", partitions=4)``, the event's name first, values as keywords.
+
+    ``exc_info`` is the standard library's; a value that the line has no form for shows its type alone.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    def debug(self, event: str, /, **fields: Any) -> None:
+        """For who looks for a fault."""
+        self._write(logging.DEBUG, event, fields)
+
+    def info(self, event: str, /, **fields: Any) -> None:
+        """Something of note."""
+        self._write(logging.INFO, event, fields)
+
+    def warning(self, event: str, /, **fields: Any) -> None:
+        """Something that a person may want to look at."""
+        self._write(logging.WARNING, event, fields)
+
+    def error(self, event: str, /, **fields: Any) -> None:
+        """Something that a person has to see to."""
+        self._write(logging.ERROR, event, fields)
+
+    def exception(self, event: str, /, **fields: Any) -> None:
+        """An error, with the exception that is being handled."""
+        self._write(logging.ERROR, event, {"exc_info": True, **fields})
+
+    def _write(self, level: int, event: str, fields: dict[str, Any]) -> None:
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, event, exc_info=fields.pop("exc_info", None), extra={"fields": fields})
+
+
+class _Formatter(logging.Formatter):
+    """Renders, then masks; of lines that are not ours the text alone."""
+
+    def __init__(self, render: Callable[[dict[str, Any]], str]) -> None:
+        super().__init__()
+        self._render = render
 
     def format(self, record: logging.LogRecord) -> str:
-        return redactor(super().format(record))
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        line = {"timestamp": at, "level": record.levelname.lower(), "event": record.getMessage()}
+        line |= getattr(record, "fields", {})
+        if record.exc_info and record.exc_info[1]:
+            line["exception"] = describe_exception(record.exc_info[1])
+        return redactor(self._render(line))
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, default=_shown)
+
+
+class _ForPeople:
+    """Time, level, event, then ``name=value``; an exception on lines of its own."""
+
+    def __init__(self, *, colours: bool) -> None:
+        self._colours = colours
+
+    def __call__(self, line: dict[str, Any]) -> str:
+        at, level, event = line.pop("timestamp"), line.pop("level"), line.pop("event")
+        exception = line.pop("exception", None)
+        coloured = self._in(_COLOURS.get(level, "0"), f"{level:<8}")
+        shown = [self._in("2", at), f"[{coloured}]", self._in("1", f"{event:<28}")]
+        shown += [f"{self._in('36', name)}={_plain(value)}" for name, value in line.items()]
+        return " ".join(shown).rstrip() + (f"\n{exception}" if exception else "")
+
+    def _in(self, colour: str, text: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._colours else text
+
+
+def _plain(value: object) -> str:
+    if not isinstance(value, str):
+        return _as_json(value)
+    return value if value.isprintable() and value and " " not in value else repr(value)
 
 
 def configure_logging(level: str = "info", fmt: str = "json", stream: TextIO | None = None) -> None:
-    """Set up structlog and the standard library's root logger; a second call replaces the first.
+    """Set up the standard library's root logger, which all lines go through; a second call replaces the first.
 
     Args:
         level: debug | info | warning | error.
@@ -60,27 +131,8 @@ def configure_logging(level: str = "info", fmt: str = "json", stream: TextIO | N
     """
     stream = stream or sys.stderr
     number = logging.getLevelNamesMapping()[level.upper()]
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.stdlib.ExtraAdder(()),
-        _exception,
-    ]
-    render: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(default=_shown)
-        if fmt == "json"
-        else structlog.dev.ConsoleRenderer(
-            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=28
-        )
-    )
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        _Formatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
-        )
-    )
+    handler.setFormatter(_Formatter(_as_json if fmt == "json" else _ForPeople(colours=stream.isatty())))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
@@ -88,21 +140,6 @@ def configure_logging(level: str = "info", fmt: str = "json", stream: TextIO | N
     librdkafka.filters[:] = [_OncePerKind()]
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,  # tests and the demo set it up more than once
-    )
-
-
-def get_logger(name: str) -> Any:
-    """A logger: ``log.info("joined", partitions=4)``; the event's name first, values as keywords."""
-    return structlog.stdlib.get_logger(name)
 
 
 class Repeats:
@@ -167,7 +204,7 @@ class _OncePerKind(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         held_back = self._repeats.admit(_NUMBERS.sub("#", record.getMessage()))
-        record.held_back = held_back
+        record.fields = {"held_back": held_back}
         return held_back is not None
 
 
@@ -195,18 +232,6 @@ def _headline(error: BaseException) -> str:
 
 def _places(trace: TracebackType | None) -> list[str]:
     return [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(trace)]
-
-
-def _exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace ``exc_info`` by what of it may be shown."""
-    info = event.pop("exc_info", None)
-    if info is True:
-        info = sys.exc_info()[1]
-    elif isinstance(info, tuple):
-        info = info[1]
-    if isinstance(info, BaseException):
-        event["exception"] = describe_exception(info)
-    return event
 
 
 def _shown(value: object) -> str:

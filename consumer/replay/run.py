@@ -24,7 +24,7 @@ from consumer.errors import KafkaUnavailableError
 from consumer.from_settings import delivery_settings, source_config
 from consumer.kafka import events
 from consumer.kafka.dead_letter import DeadLettersReported, DeadLetterWriter
-from consumer.ops.log import Repeats, get_logger
+from consumer.ops.log import EventLogger, Repeats
 from consumer.ops.readiness import REMEDIES
 from consumer.reload import MappingsReloader
 from consumer.replay.letterbox import ReplayLetterbox
@@ -146,7 +146,7 @@ def open_planner(settings: Settings, selection: Selection, decoding: Decoding) -
     Raises:
         ConfigurationError: the mappings cannot be used.
     """
-    mappings = MappingsReloader(settings, get_logger("consumer"), time.time)
+    mappings = MappingsReloader(settings, EventLogger("consumer"), time.time)
     return ReplayPlanner(decoding.decoder, mappings.router.route, selection)
 
 

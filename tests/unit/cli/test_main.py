@@ -49,7 +49,7 @@ def test_help_imports_no_command_and_no_library_but_click():
         "import sys; from consumer.cli import main; sys.argv = ['x', '--help']\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'pydantic', 'yaml', 'structlog', 'aiohttp', 'httpx', 'confluent_kafka', 'rich', 'orjson', 'asyncio'}\n"
+        "heavy = {'pydantic', 'yaml', 'aiohttp', 'httpx', 'confluent_kafka', 'rich', 'orjson', 'asyncio'}\n"
         "print('LOADED', sorted(heavy & set(sys.modules)), [m for m in sys.modules if m.startswith('consumer.cli.')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)

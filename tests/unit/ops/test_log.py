@@ -7,11 +7,10 @@ import json
 import logging
 
 import pytest
-import structlog
 
 from consumer.errors import ConfigurationError, KafkaUnavailableError, Problem
 from consumer.ops import log as log_module
-from consumer.ops.log import RareWarnings, Repeats, configure_logging, describe_exception, get_logger
+from consumer.ops.log import EventLogger, RareWarnings, Repeats, configure_logging, describe_exception
 from consumer.ops.redact import MASK, Redactor
 
 
@@ -27,7 +26,6 @@ def stream(monkeypatch):
     logging.getLogger(log_module._LIBRDKAFKA).filters.clear()
     for name, before in chatty.items():
         logging.getLogger(name).setLevel(before)
-    structlog.reset_defaults()
 
 
 def lines(stream: io.StringIO) -> list[dict]:
@@ -36,7 +34,7 @@ def lines(stream: io.StringIO) -> list[dict]:
 
 def test_a_line_is_one_json_object(stream):
     configure_logging("info", "json", stream)
-    get_logger("consumer.test").info("partitions_assigned", topic="events", partitions=[0, 1])
+    EventLogger("consumer.test").info("partitions_assigned", topic="events", partitions=[0, 1])
     (line,) = lines(stream)
     assert line.pop("timestamp").endswith("Z")
     assert line == {"event": "partitions_assigned", "level": "info", "topic": "events", "partitions": [0, 1]}
@@ -44,7 +42,7 @@ def test_a_line_is_one_json_object(stream):
 
 def test_lines_for_people(stream):
     configure_logging("info", "console", stream)
-    get_logger("consumer.test").warning("halted", reason="webhook_refused")
+    EventLogger("consumer.test").warning("halted", reason="webhook_refused")
     assert "halted" in stream.getvalue()
     assert "reason=webhook_refused" in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
@@ -52,9 +50,9 @@ def test_lines_for_people(stream):
 
 def test_the_level_holds_for_both_kinds_of_logger(stream):
     configure_logging("warning", "json", stream)
-    get_logger("consumer.test").info("no")
+    EventLogger("consumer.test").info("no")
     logging.getLogger("elsewhere").info("no")
-    get_logger("consumer.test").error("yes")
+    EventLogger("consumer.test").error("yes")
     logging.getLogger("elsewhere").error("yes %s", "too")
     assert [line["event"] for line in lines(stream)] == ["yes", "yes too"]
 
@@ -70,7 +68,7 @@ def test_registered_secrets_are_masked_whatever_the_way(stream, fmt):
     configure_logging("debug", fmt, stream)
     log_module.redactor.register_secret("https://host.example/hook/CANARY-token?key=CANARY-key")
     log_module.redactor.register_secret('CANARY "quoted" \\ é')
-    log = get_logger("consumer.test")
+    log = EventLogger("consumer.test")
     log.info("https://host.example/hook/CANARY-token?key=CANARY-key")
     log.info("event", url=["/hook/CANARY-token"], nested={"a": "key=CANARY-key"})
     log.info("event", password='CANARY "quoted" \\ é')
@@ -86,7 +84,7 @@ def test_an_exception_that_is_not_ours_shows_its_type_and_place_alone(stream):
     try:
         customer["CANARY"]
     except KeyError:
-        get_logger("consumer.test").exception("unexpected")
+        EventLogger("consumer.test").exception("unexpected")
         logging.getLogger("foreign").exception("unexpected")
     for line in lines(stream):
         assert line["exception"].startswith("KeyError\n  ")
@@ -110,7 +108,7 @@ def test_exceptions_that_cause_each_other_end():
 
 def test_a_value_that_json_has_no_form_for_shows_its_type(stream):
     configure_logging("info", "json", stream)
-    get_logger("consumer.test").info("event", thing=Redactor(), error=ValueError("CANARY"), body={1, 2})
+    EventLogger("consumer.test").info("event", thing=Redactor(), error=ValueError("CANARY"), body={1, 2})
     (line,) = lines(stream)
     assert (line["thing"], line["error"], line["body"]) == ("<Redactor>", "ValueError", "<set>")
 
@@ -129,7 +127,7 @@ def test_repeats_are_held_back_and_counted():
 def test_a_warning_a_minute_of_each_kind_says_how_many_it_stands_for(stream):
     configure_logging("info", "json", stream)
     now = [0.0]
-    warn = RareWarnings(get_logger("consumer.test"), Repeats(clock=lambda: now[0]))
+    warn = RareWarnings(EventLogger("consumer.test"), Repeats(clock=lambda: now[0]))
     asked = []
     for second in range(121):
         now[0] = float(second)
