@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from importlib.metadata import version
 from random import SystemRandom
 from typing import TYPE_CHECKING, Final, Self
 
@@ -112,7 +111,7 @@ class Application:
             self._heartbeat.age,
             mode=self.settings.delivery.mode.value,
             librdkafka=librdkafka,
-            confluent_kafka=version("confluent-kafka"),
+            confluent_kafka=confluent_kafka.__version__,
         )
         endpoints = Endpoints(registry, self._exchange, self._heartbeat.age, mode=self.settings.delivery.mode.value)
         http = self.settings.http

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from consumer.config.source import SourceFormat
 from consumer.errors import ConfigurationError, DecodeError, Problem
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from consumer.kafka.schema_loader import SchemaLoader
 
 
-@dataclass(frozen=True, slots=True)
-class Decoding:
+class Decoding(Struct, frozen=True):
     """A decoder and what belongs to it.
 
     Attributes:

@@ -20,8 +20,9 @@ messages name fields, kinds of values and remedies.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from consumer.outcomes import FieldError, RejectReason
 
@@ -35,8 +36,7 @@ class ConsumerError(Exception):
     """The root of the tree above."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One mistake in settings or mappings.
 
     Attributes:

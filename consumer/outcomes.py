@@ -6,7 +6,6 @@ Each ends as exactly one of delivered, skipped, dead-lettered. The enums' values
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from msgspec import Struct
@@ -118,8 +117,7 @@ class Post(Struct, frozen=True, gc=False):
     event: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(Struct, frozen=True):
     """A delivery that ends without being sent; ``mapping`` is "" where none matched."""
 
     reason: SkipReason
@@ -127,16 +125,14 @@ class Skip:
     event_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldError:
+class FieldError(Struct, frozen=True):
     """Why one field refused a value: ``message`` names the kind of value and the remedy, never the value."""
 
     field: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(Struct, frozen=True):
     """A delivery that mapping or validation refused, or (stage decode) a record that is no event.
 
     ``errors`` names fields and kinds of values; it never holds an event's contents. ``event`` is as a post's.

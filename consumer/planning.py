@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from consumer.delivery.messages import Partition, Record
 from consumer.outcomes import Planned, Post, Reject, Skip, SkipReason

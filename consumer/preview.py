@@ -7,8 +7,9 @@ service need not know: why an event was refused although the settings skip its r
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from consumer.config.source import SourceFormat
 from consumer.decoding import make_decoder
@@ -30,8 +31,7 @@ _WEIGHT: Final = (WOULD_SEND, REJECTED, SKIPPED)
 """An event's own outcome is the first of these that one of its deliveries has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """One delivery that a mapping makes of an event."""
 
     mapping: str
@@ -42,8 +42,7 @@ class Delivery:
     errors: tuple[FieldError, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(Struct, frozen=True):
     """What becomes of one event.
 
     Attributes:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 Tree = dict[str, "Tree | None"]
 """Keys of an object that are read, each with what is read of its value if that is an object; None is all of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reads:
+class Reads(Struct, frozen=True):
     """What is read of events.
 
     Attributes:

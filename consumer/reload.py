@@ -9,8 +9,9 @@ list of mappings is a valid file. What is refused is refused once, with every mi
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from consumer.chartmogul.router import Router
 from consumer.config.mappings import MappingsFile, load_mappings, parse_mappings, read_text

@@ -10,8 +10,9 @@ Theory of operation
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct, field
 
 from consumer.delivery.machine import Machine
 from consumer.delivery.messages import (
@@ -82,8 +83,7 @@ class DeadLetterSink(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Health:
+class Health(Struct):
     """What readiness depends on beside the machine.
 
     Attributes:

@@ -7,8 +7,9 @@ checks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from consumer.chartmogul import contact, customer
 from consumer.chartmogul.body import encode
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from consumer.segment.read_paths import Path
 
 
-@dataclass(frozen=True, slots=True)
-class MappingSpec:
+class MappingSpec(Struct, frozen=True):
     """One mapping as a person writes it.
 
     Attributes:

@@ -15,9 +15,10 @@ Source: actions-core ``remove-empty-values.ts``, ``schema-validation.ts``, ``fie
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from consumer.chartmogul.dates import is_date
 from consumer.chartmogul.formats import is_email, is_uri, is_uri_reference
@@ -60,8 +61,7 @@ FORMATS: Final[Mapping[Format, tuple[Callable[[str], bool], str]]] = {
 _DATE_WORDING = "a date: ISO 8601 text or Unix seconds"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One field of an action.
 
     Attributes:
@@ -87,8 +87,7 @@ class Field:
             raise ValueError(f"{self.name}: an object's fields are text")
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """A value that a field does not take; ``message`` names kinds and the remedy, never the value."""
 
     message: str

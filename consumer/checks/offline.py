@@ -6,10 +6,10 @@ or a property that librdkafka does not know shows only when somebody makes somet
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, Producer
+from msgspec.structs import replace
 
 from consumer.config.mappings import load_mappings
 from consumer.decoding import open_decoding

@@ -7,10 +7,10 @@ partitions have no order that a consumer could keep: the producer's key decides,
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, TopicPartition
+from msgspec import Struct, field
 
 from consumer.checks.finding import Finding, Verdict
 from consumer.delivery.messages import Partition
@@ -40,8 +40,7 @@ _FEW: Final = 0.05
 """A part of records this small with another key is somebody's experiment, no rule of the producer."""
 
 
-@dataclass(slots=True)
-class Sample:
+class Sample(Struct):
     """What was read.
 
     Attributes:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
+from msgspec import Struct, field
 from yaml.reader import ReaderError
 
 from consumer.errors import ConfigurationError, Problem
@@ -60,8 +60,7 @@ _TAGS: Final = {
 """The tags of plain data, by the kind of node that may have them. Others give dates, bytes, sets, or nothing at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """Data of a YAML document.
 
     Attributes:

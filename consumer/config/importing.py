@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from consumer.config.mappings import parse_mappings
 from consumer.errors import ConfigurationError, Problem
@@ -56,8 +58,7 @@ _DEEPEST: Final = 40
 """Modules within modules; deeper is no file of Terraform's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(Struct, frozen=True):
     """A mapping as Segment has it; ``settings`` are the fields."""
 
     id: str
@@ -71,8 +72,7 @@ class Subscription:
     model_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFilter:
+class FoundFilter(Struct, frozen=True):
     """A destination filter, not yet read."""
 
     id: str
@@ -82,8 +82,7 @@ class FoundFilter:
     spec: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Struct, frozen=True):
     """A destination; its webhook URL is in `Found.secrets` alone."""
 
     id: str
@@ -91,8 +90,7 @@ class Destination:
     enabled: bool
 
 
-@dataclass(slots=True)
-class Found:
+class Found(Struct):
     """What all files together hold, in their order.
 
     Attributes:

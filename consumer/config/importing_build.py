@@ -6,9 +6,10 @@ that its engine refuses); what is switched off is kept, switched off; what does 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from consumer.chartmogul.compiled import MappingSpec
 from consumer.chartmogul.fields import PASSED_THROUGH
@@ -45,8 +46,7 @@ class Kind(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line of the report."""
 
     kind: Kind

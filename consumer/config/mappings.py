@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from consumer.chartmogul.compiled import DEFAULT_MAPPINGS, MappingSpec
 from consumer.config.document import MAX_BYTES, Document, join_path, parse_document, show_key
@@ -53,8 +54,7 @@ _SEGMENTS: Final = frozenset(
 _LAST_PART: Final = re.compile(r"(\.[^.\[\]]*|\[[^\[\]]*\])$")
 
 
-@dataclass(frozen=True, slots=True)
-class MappingsFile:
+class MappingsFile(Struct, frozen=True):
     """What a mappings file says.
 
     Attributes:

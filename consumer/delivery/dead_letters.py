@@ -6,9 +6,10 @@ its record and is tried again for ever: the record stays open, its offset is not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from consumer.delivery.guard import DeadLetterGuard
 from consumer.delivery.rate import NEVER
@@ -22,8 +23,7 @@ _PAUSE_SECONDS = 1.0
 _PAUSE_CAP_SECONDS = 30.0
 
 
-@dataclass(slots=True)
-class _Pending:
+class _Pending(Struct):
     delivery: Delivery
     letter: DeadLetter
     pause: float = _PAUSE_SECONDS

@@ -9,10 +9,11 @@ partition was given up leave it.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from hashlib import sha256
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from consumer.delivery.messages import Probe, Send
 from consumer.delivery.rate import NEVER
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from consumer.delivery.snapshot import Stats
 
 
-@dataclass(frozen=True, slots=True)
-class BatchSettings:
+class BatchSettings(Struct, frozen=True):
     """How many deliveries a request carries.
 
     Attributes:

@@ -25,9 +25,10 @@ assignment.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from consumer.delivery.rate import NEVER, Rate
 from consumer.delivery.retry import PRESSURE, Verdict
@@ -62,8 +63,7 @@ class Held(StrEnum):
     CONCURRENCY = "concurrency"
 
 
-@dataclass(frozen=True, slots=True)
-class GateSettings:
+class GateSettings(Struct, frozen=True):
     """Limits of the whole deployment, before this replica's share.
 
     Attributes:

@@ -6,8 +6,9 @@ dataclass costs a microsecond to build, and there is one `Record` an event.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -217,44 +218,38 @@ class DeadLetter(NamedTuple):
     event: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """Commit these positions; one commit is under way at a time; answered by `Committed`."""
 
     positions: Mapping[Partition, Position]
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(Struct, frozen=True):
     """The answer to `Revoking`: commit these positions synchronously and let go; they are fenced from now on."""
 
     positions: Mapping[Partition, Position]
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """The set of partitions to be paused from now on, whole: those not in it are to be resumed."""
 
     partitions: frozenset[Partition]
 
 
-@dataclass(frozen=True, slots=True)
-class Timer:
+class Timer(Struct, frozen=True):
     """Call with `Tick` at this time; replaces the timer before."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class HaltChanged:
+class HaltChanged(Struct, frozen=True):
     """Delivery has halted for a reason, or (``None``) goes on."""
 
     reason: HaltReason | None
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """A halted delivery is about to be tried: read the webhook URL's file again before the next `Send`."""
 
 

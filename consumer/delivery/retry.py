@@ -11,10 +11,11 @@ by the time during which the gate was open, so an outage or a halt never drains 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from consumer.outcomes import FailureKind
 
@@ -40,8 +41,7 @@ PRESSURE = frozenset({408, 429, 503, 504})
 """Statuses that say "too much": with time-outs and lost connections they lower the concurrency limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True):
     """When to try again, and for how long.
 
     Attributes:

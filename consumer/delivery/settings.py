@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from consumer.delivery.dispatch import BatchSettings
 from consumer.delivery.gate import GateSettings
@@ -24,8 +25,7 @@ class LanePolicy(StrEnum):
     RELEASE_ORDER = "release_order"
 
 
-@dataclass(frozen=True, slots=True)
-class DeliverySettings:
+class DeliverySettings(Struct, frozen=True):
     """All settings of the core, each with the default that ships.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,8 +34,7 @@ class Histogram:
         self.total += value
 
 
-@dataclass(slots=True)
-class Stats:
+class Stats(Struct):
     """Counters since the start of the process. Only the machine writes them.
 
     Attributes:
@@ -77,8 +77,7 @@ class Stats:
     batch_sizes: Histogram = field(default_factory=lambda: Histogram(BATCH_BOUNDS))
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionView:
+class PartitionView(Struct, frozen=True):
     """One assigned partition.
 
     Attributes:
@@ -102,8 +101,7 @@ class PartitionView:
     map_chars: int
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """The machine as it stands; taken between two turns, so its numbers agree with each other.
 
     Attributes:

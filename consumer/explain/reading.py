@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
+from msgspec.structs import replace
 
 from consumer.delivery.messages import Partition
 from consumer.errors import ConfigurationError, KafkaUnavailableError, Problem

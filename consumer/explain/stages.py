@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from consumer.errors import DecodeError, RegistryUnavailableError, TriggerError
 from consumer.kafka.decode import SchemaNotLoadedError
@@ -39,8 +40,7 @@ _BEFORE_FILTERS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What one filter or one trigger says.
 
     Attributes:
@@ -53,8 +53,7 @@ class Step:
     says: str
 
 
-@dataclass(frozen=True, slots=True)
-class EventStages:
+class EventStages(Struct, frozen=True):
     """One event of a record.
 
     Attributes:
@@ -70,8 +69,7 @@ class EventStages:
     triggers: tuple[Step, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Stages:
+class Stages(Struct, frozen=True):
     """A record.
 
     Attributes:

@@ -14,7 +14,6 @@ Theory of operation
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Final, cast
@@ -23,6 +22,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclOperation
 from confluent_kafka.cimpl import NewTopic
+from msgspec import Struct
 
 from consumer.kafka.dead_letter_headers import build_headers, without_value
 from consumer.kafka.properties import producer_properties
@@ -39,8 +39,7 @@ _POLL_SECONDS: Final = 0.5
 _REQUEST_SECONDS: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLettersReported:
+class DeadLettersReported(Struct, frozen=True):
     """What came of writes.
 
     Attributes:
@@ -52,8 +51,7 @@ class DeadLettersReported:
     failed: Sequence[tuple[int, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Write:
+class _Write(Struct, frozen=True):
     ident: int
     key: bytes | None
     value: bytes | None

@@ -21,9 +21,10 @@ Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from consumer import __version__
 from consumer.kafka.instants import instant
@@ -40,8 +41,7 @@ _PREFIX: Final = "dlq_"
 Header = tuple[str, bytes | None]
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetterContext:
+class DeadLetterContext(Struct, frozen=True):
     """What became of a record.
 
     Attributes:

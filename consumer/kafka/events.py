@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -29,8 +31,7 @@ class Reply:
         self._deliver(self, positions)
 
 
-@dataclass(frozen=True, slots=True)
-class Messages:
+class Messages(Struct, frozen=True):
     """Records, in offset order within each partition.
 
     Attributes:
@@ -42,13 +43,11 @@ class Messages:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(Struct, frozen=True):
     """The group has taken us in; the assignment may be empty for good (more replicas than partitions)."""
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionsAssigned:
+class PartitionsAssigned(Struct, frozen=True):
     """Partitions that are ours from now on; their records come after this.
 
     Attributes:
@@ -75,8 +74,7 @@ class PartitionsRevoking:
     reply: Reply = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionsReleased:
+class PartitionsReleased(Struct, frozen=True):
     """Partitions have been given up.
 
     Attributes:
@@ -87,15 +85,13 @@ class PartitionsReleased:
     committed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionsLost:
+class PartitionsLost(Struct, frozen=True):
     """Partitions that are no longer ours, or start anew elsewhere: nothing of them is committed any more."""
 
     partitions: Sequence[Partition]
 
 
-@dataclass(frozen=True, slots=True)
-class CommitDone:
+class CommitDone(Struct, frozen=True):
     """The commit under way has ended.
 
     Attributes:
@@ -107,8 +103,7 @@ class CommitDone:
     error: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class OutOfRange:
+class OutOfRange(Struct, frozen=True):
     """The topics no longer have these offsets, and ``on_out_of_range`` is ``halt``: the partitions stand still.
 
     Retention was shorter than an outage, or a topic was made anew. A person resets the group's offsets, or sets
@@ -118,15 +113,13 @@ class OutOfRange:
     offsets: Mapping[Partition, int]
 
 
-@dataclass(frozen=True, slots=True)
-class CountsChanged:
+class CountsChanged(Struct, frozen=True):
     """Topics came, went or grew; see `PartitionsAssigned.counts`."""
 
     counts: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class SourceError:
+class SourceError(Struct, frozen=True):
     """Something is wrong that a person may have to see to; the thread goes on trying unless it is ``fatal``.
 
     Attributes:
@@ -142,13 +135,11 @@ class SourceError:
     lost: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BrokersAnswer:
+class BrokersAnswer(Struct, frozen=True):
     """A lost connection is back: what `SourceError` said of it is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(Struct, frozen=True):
     """The thread has ended: the last event."""
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,38 +14,33 @@ if TYPE_CHECKING:
     from consumer.kafka.events import Reply
 
 
-@dataclass(frozen=True, slots=True)
-class CommitCommand:
+class CommitCommand(Struct, frozen=True):
     """Commit these positions, as far as they are of an epoch that the driver has seen."""
 
     positions: Mapping[Partition, Position]
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class PauseCommand:
+class PauseCommand(Struct, frozen=True):
     """Have these partitions paused, and no others."""
 
     partitions: frozenset[Partition]
 
 
-@dataclass(frozen=True, slots=True)
-class TookCommand:
+class TookCommand(Struct, frozen=True):
     """The driver has taken records of this size."""
 
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseCommand:
+class ReleaseCommand(Struct, frozen=True):
     """The answer to a revoke."""
 
     reply: Reply
     positions: Mapping[Partition, Position]
 
 
-@dataclass(frozen=True, slots=True)
-class StopCommand:
+class StopCommand(Struct, frozen=True):
     """Give everything up and end."""
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from confluent_kafka import Consumer, KafkaException
+from msgspec import Struct, field
 
 from consumer import __version__
 from consumer.config.owned import OWNED
@@ -36,8 +36,7 @@ _FEW_CHARACTERS: Final = 3
 _logger: Final = logging.getLogger("consumer.kafka.librdkafka")
 
 
-@dataclass(frozen=True, slots=True)
-class SourceConfig:
+class SourceConfig(Struct, frozen=True):
     """Which records are read, as whom, from where; the ``kafka`` section of the settings.
 
     Attributes:
@@ -58,8 +57,10 @@ class SourceConfig:
     start_from: StartFrom
     on_out_of_range: OnOutOfRange = "halt"
     buffer_bytes: int = 33_554_432
-    properties: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    properties: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     drain_timeout_seconds: float = 20.0
+
+    __repr__ = object.__repr__  # fields may be secrets
 
     def __post_init__(self) -> None:
         if not self.topics:

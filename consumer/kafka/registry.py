@@ -17,13 +17,13 @@ import hashlib
 import os
 import ssl
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import UUID
 
 import httpx
 import orjson
+from msgspec import Struct
 
 from consumer.errors import DecodeError, RegistryUnavailableError
 from consumer.kafka.decode.avro import AvroSchema, SchemaError
@@ -49,8 +49,7 @@ _UNKNOWN_SECONDS = 60.0
 """How long what does not exist is not asked for again: a registry's replica may be behind its leader."""
 
 
-@dataclass(frozen=True, slots=True)
-class RegistrySettings:
+class RegistrySettings(Struct, frozen=True):
     """Where the registry is and how it is asked; secrets do not show in its repr.
 
     Attributes:
@@ -63,16 +62,18 @@ class RegistrySettings:
         cache_directory: where schemas are kept over restarts; None for nowhere.
     """
 
-    urls: tuple[str, ...] = field(repr=False)
+    urls: tuple[str, ...]
     username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    bearer_token: str | None = field(default=None, repr=False)
+    password: str | None = None
+    bearer_token: str | None = None
     ca_file: Path | None = None
     client_certificate_file: Path | None = None
     client_key_file: Path | None = None
-    client_key_password: str | None = field(default=None, repr=False)
+    client_key_password: str | None = None
     timeout_seconds: float = 10.0
     cache_directory: Path | None = None
+
+    __repr__ = object.__repr__  # fields may be secrets
 
     def __post_init__(self) -> None:
         if not self.urls:

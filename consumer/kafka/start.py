@@ -16,10 +16,10 @@ Lives on the Kafka thread; each question to the broker has a time-out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaException
+from msgspec import Struct
 
 from consumer.delivery.messages import Partition, Position
 from consumer.delivery.offset_map import start_metadata, start_of
@@ -37,8 +37,7 @@ REQUEST_SECONDS: Final = 3.0
 """The longest that one question may hold up the Kafka thread."""
 
 
-@dataclass(frozen=True, slots=True)
-class Starts:
+class Starts(Struct, frozen=True):
     """Where partitions start.
 
     Attributes:

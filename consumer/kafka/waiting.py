@@ -10,8 +10,9 @@ Lives on the Kafka thread; `schemas` is replaced, never changed, so that others 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from consumer.delivery.messages import Partition
 
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from consumer.kafka.decode.schemas import SchemaId
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(Struct, frozen=True):
     """What has to be there before a record can be decoded.
 
     Attributes:

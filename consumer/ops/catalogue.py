@@ -6,9 +6,10 @@ type of an event is a label only where Segment knows it; all others are ``other`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 PREFIX: Final = "chartmogul_consumer_"
 
@@ -25,8 +26,7 @@ class Kind(StrEnum):
     INFO = "info"
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(Struct, frozen=True):
     """One family.
 
     Attributes:

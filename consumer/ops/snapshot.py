@@ -7,8 +7,10 @@ of the loop and its counters are copied, so that within one scrape the numbers a
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from consumer.delivery.snapshot import Histogram, Snapshot, Stats
 
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
     from consumer.delivery.messages import Partition
 
 
-@dataclass(frozen=True, slots=True)
-class Lag:
+class Lag(Struct, frozen=True):
     """How far a partition is behind.
 
     Attributes:
@@ -33,8 +34,7 @@ class Lag:
     oldest_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MappingsInfo:
+class MappingsInfo(Struct, frozen=True):
     """The mappings in use.
 
     Attributes:
@@ -51,8 +51,7 @@ class MappingsInfo:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DecodingInfo:
+class DecodingInfo(Struct, frozen=True):
     """What stands between records and events.
 
     Attributes:
@@ -66,8 +65,7 @@ class DecodingInfo:
     waiting: Sequence[Partition] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """One delivery that failed for good, for the status page.
 
     Attributes:
@@ -84,8 +82,7 @@ class Failure:
     excerpt: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceSnapshot:
+class ServiceSnapshot(Struct, frozen=True):
     """The service as it stands.
 
     Attributes:
@@ -106,7 +103,7 @@ class ServiceSnapshot:
 
 def copy_stats(stats: Stats) -> Stats:
     """The counters as they are now; what the machine counts later does not show in it."""
-    return Stats(**{each.name: _copy(getattr(stats, each.name)) for each in fields(stats)})
+    return Stats(**{name: _copy(getattr(stats, name)) for name in stats.__struct_fields__})
 
 
 def _copy(value: Any) -> Any:

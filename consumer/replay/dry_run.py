@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from msgspec import Struct
 
 from consumer.errors import KafkaUnavailableError
 from consumer.kafka.events import Closed, Messages, PartitionsRevoking, SourceError
@@ -36,8 +37,7 @@ class Group(NamedTuple):
     reason: str
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(Struct):
     """Of one group: letters (source: deliveries), and how their deliveries would end today."""
 
     selected: int = 0
@@ -52,8 +52,7 @@ class Counts:
         self.would_dead_letter += isinstance(plan, Reject)
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
+class Forecast(Struct, frozen=True):
     """What a run would do.
 
     Attributes:

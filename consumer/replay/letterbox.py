@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from consumer.letterbox import Letterbox
 from consumer.replay.selection import attempts_of, context_of, event_of, original_place, record_time, unix_ms

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field, replace
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from consumer.app import SystemClock
 from consumer.delivery.halt import HaltReason
@@ -52,8 +54,7 @@ _CLOSE_SECONDS: Final = 5.0
 _LEAVE_SECONDS: Final = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far a run is.
 
     Attributes:
@@ -72,8 +73,7 @@ class Progress:
     snapshot: Snapshot | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """What became of a run.
 
     Attributes:

@@ -16,11 +16,12 @@ Pure.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec import Struct
 
 from consumer.delivery.messages import Partition
 from consumer.kafka.dead_letter_headers import split_headers
@@ -58,8 +59,7 @@ class Stretch(NamedTuple):
         return partition == self.partition and self.first <= offset and (self.end is None or offset < self.end)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """What is taken; an empty collection asks for nothing in particular.
 
     Attributes:

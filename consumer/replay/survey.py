@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException
+from msgspec import Struct
 
 from consumer.delivery.messages import Partition, Position
 from consumer.errors import ConfigurationError, KafkaUnavailableError, Problem
@@ -36,8 +36,7 @@ _SILENT: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """What a run reads.
 
     Attributes:

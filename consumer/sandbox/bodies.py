@@ -9,11 +9,11 @@ destination sends them: as group_id, user_id and message_id.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
 import orjson
+from msgspec import Struct
 
 Error = dict[str, str | None]
 """As ChartMogul shapes it: ``{"field": name or null, "message": text}``."""
@@ -29,8 +29,7 @@ class Kind(Enum):
     URI = "an absolute URI"
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """The fields of one object: those in ``required`` must be there, those in ``nested`` are objects."""
 
     required: frozenset[str]

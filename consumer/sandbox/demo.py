@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
+from msgspec import Struct, field
 
 from consumer.app import Application
 from consumer.config.model import Settings
@@ -38,8 +38,7 @@ _POLL_SECONDS = 0.05
 _PATIENCE_SECONDS = 30.0
 
 
-@dataclass(slots=True)
-class Account:
+class Account(Struct):
     """What became of every event, and by whose word.
 
     Attributes:
@@ -102,8 +101,7 @@ class Account:
         }
 
 
-@dataclass(slots=True)
-class Progress:
+class Progress(Struct):
     """What the display shows."""
 
     produced: int

@@ -8,8 +8,9 @@ rules that apply, latencies add up, and the first with an outcome (status, hang,
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +23,7 @@ class FaultError(ValueError):
     """A rule cannot be understood; the message says which and what is allowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule.
 
     Attributes:
@@ -69,9 +69,9 @@ class Rule:
         if not isinstance(value, dict):
             raise FaultError("a rule must be an object")
         keys: dict[str, Any] = {_ALIASES.get(str(key), str(key)): each for key, each in value.items()}
-        unknown = sorted(set(keys) - set(cls.__dataclass_fields__))
+        unknown = sorted(set(keys) - set(cls.__struct_fields__))
         if unknown:
-            raise FaultError(f"unknown: {', '.join(unknown)}; known: {', '.join(cls.__dataclass_fields__)}")
+            raise FaultError(f"unknown: {', '.join(unknown)}; known: {', '.join(cls.__struct_fields__)}")
         for name, good, wanted in (
             ("status", lambda v: type(v) is int and 200 <= v <= 599, "a status from 200 to 599"),
             ("hang", lambda v: isinstance(v, bool), "true or false"),
@@ -90,8 +90,7 @@ class Rule:
         return cls(**keys)
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """What the rules make of one request: wait, then the outcome of ``rule`` (None: answer as usual)."""
 
     wait_seconds: float = 0.0
@@ -133,7 +132,7 @@ class Faults:
         """The rules as JSON, what is not set left out, with ``hits``."""
         shown = []
         for rule, hits in zip(self._rules, self._hits, strict=True):
-            values = {name: getattr(rule, name) for name in Rule.__dataclass_fields__}
+            values = {name: getattr(rule, name) for name in Rule.__struct_fields__}
             empty: tuple[Any, ...] = (None, False, {})
             shown.append({name: value for name, value in values.items() if value not in empty} | {"hits": hits})
         return shown

@@ -12,11 +12,11 @@ Assumptions about ChartMogul, which publishes no rule for its webhook:
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from msgspec import Struct
 
 from consumer.sandbox.listing import contact_entry, customer_entry
 
@@ -59,8 +59,7 @@ class CompanyMode(StrEnum):
     """Only companies are customers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """One body that arrived; several share a post where it was an array or lines.
 
     Attributes:

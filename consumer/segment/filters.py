@@ -10,8 +10,9 @@ Source: Segment's documentation of destination filters; Public API ``/destinatio
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from consumer.errors import ConfigurationError, Problem
 from consumer.segment.filters_actions import (
@@ -55,8 +56,7 @@ _ACTION_KEYS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """One destination filter.
 
     Attributes:

@@ -7,8 +7,9 @@ sampling Segment's own tsub-js.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from consumer.segment.js_json import encode
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 Event = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """Lets a share of events through.
 
     The choice is a hash of the value at ``path``, so that all events of, say, a userId share their fate, also after a
@@ -34,13 +34,11 @@ class Sample:
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True):
     """Sends nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class DropProperties:
+class DropProperties(Struct, frozen=True):
     """Removes fields.
 
     Attributes:
@@ -50,8 +48,7 @@ class DropProperties:
     fields: Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class AllowProperties:
+class AllowProperties(Struct, frozen=True):
     """Keeps only the named fields of the named objects; objects that are not named stay as they are.
 
     Attributes:

@@ -12,8 +12,9 @@ empty, and holds ``-`` and ``]`` only behind a backslash.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,7 @@ class GlobError(ValueError):
     """The pattern is none; the message says what to write."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Glob:
+class _Glob(Struct, frozen=True):
     """A pattern taken apart: the characters each place accepts, and before which places a star stands."""
 
     places: tuple[Ranges, ...]

@@ -12,8 +12,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from consumer.segment.fql_functions import ARITY
 from consumer.segment.fql_tokens import NO_OPERATOR, FqlError, FqlToken, Kind, tokenize
@@ -24,37 +25,32 @@ MAXIMUM_DEPTH: Final = 50
 COMPARISONS: Final = ("=", "!=", "<", "<=", ">", ">=")
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """A text, number, true, false or null as written."""
 
     value: str | float | bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(Struct, frozen=True):
     r"""A field, by its segments with escapes undone: ``properties.product\ 1`` is ("properties", "product 1")."""
 
     segments: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(Struct, frozen=True):
     """A list as written."""
 
     items: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A function with the right number of arguments."""
 
     name: str
     arguments: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Struct, frozen=True):
     """``left operator right``; the operator is one of `COMPARISONS` or ``in``."""
 
     operator: str
@@ -62,15 +58,13 @@ class Compare:
     right: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Negation:
+class Negation(Struct, frozen=True):
     """``!operand``."""
 
     operand: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Junction:
+class Junction(Struct, frozen=True):
     """Two or more parts joined by ``and`` or by ``or``."""
 
     operator: str

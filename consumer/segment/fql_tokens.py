@@ -8,8 +8,9 @@ lower case, spaces may be left out around operators.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from msgspec import Struct
 
 from consumer.errors import ConsumerError
 
@@ -38,8 +39,7 @@ class Kind(Enum):
     END = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class FqlToken:
+class FqlToken(Struct, frozen=True):
     """One token.
 
     Attributes:

@@ -15,8 +15,9 @@ Source: actions-core 3.170.0 ``mapping-kit``; where this differs is told in docs
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from consumer.errors import ConfigurationError, MappingError, Problem
 from consumer.segment.directives import DIRECTIVES

@@ -10,8 +10,9 @@ something else: `consumer.segment.trigger_lint` says when.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from consumer.errors import ConsumerError
 from consumer.segment.js import from_units, number_text, to_number
@@ -44,8 +45,7 @@ class Field(StrEnum):
     CONTEXT = "event-context"
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """One comparison.
 
     Attributes:
@@ -61,13 +61,11 @@ class Condition:
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(Struct, frozen=True):
     """A group in which nothing was left (``(groupId = "a")``): the original throws when it comes to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Conditions joined by one ``and`` or ``or``."""
 
     operator: str

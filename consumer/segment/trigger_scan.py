@@ -5,8 +5,9 @@ Reads the documented tokens once, left to right, and remembers the parentheses i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from consumer.segment.fql_parse import COMPARISONS
 from consumer.segment.fql_tokens import FqlToken, Kind
@@ -30,8 +31,7 @@ _CONNECTIVES = ("and", "or")
 _CONSTANTS = ("null", "true", "false")
 
 
-@dataclass(slots=True)
-class _Level:
+class _Level(Struct):
     """An open parenthesis: of a function, or of a group, which a function's end closes for the hosted parser."""
 
     function: str = ""

@@ -16,8 +16,9 @@ Any lexer error leaves the original with no tokens at all, which its parser then
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from consumer.segment.fql_tokens import MISTAKES
 from consumer.segment.js import from_units, to_units
@@ -52,8 +53,7 @@ class TokenType(StrEnum):
     END = "eos"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """One token; ``value`` in UTF-16 units (see `consumer.segment.js.to_units`), a string's with its quotes."""
 
     type: TokenType

@@ -5,8 +5,9 @@ A trap is a piece of a trigger that reads one way, as documented FQL, and runs a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class TrapKind(StrEnum):
@@ -46,8 +47,7 @@ class TrapKind(StrEnum):
     READS_DIFFERENTLY = "reads_differently"
 
 
-@dataclass(frozen=True, slots=True)
-class Trap:
+class Trap(Struct, frozen=True):
     """One trap found in a trigger.
 
     Attributes:

@@ -14,12 +14,12 @@ What every client behind it promises; `tests/integration/test_webhook_conformanc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from consumer import __version__
 
@@ -101,16 +101,17 @@ class Headers(Mapping[str, str]):
         return len(self._read())
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """What a client keeps to; see `open_client`."""
 
     timeout_seconds: float
     connections: int
     ca_file: str | None
-    proxy: str | None = field(repr=False)  # may hold a password
+    proxy: str | None  # may hold a password
     user_agent: str
     content_type: str
+
+    __repr__ = object.__repr__  # fields may be secrets
 
 
 class WebhookClient(Protocol):

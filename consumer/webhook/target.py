@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote, urlsplit
+
+from msgspec import Struct
 
 from consumer.errors import ConfigurationError, Problem
 
@@ -21,8 +22,7 @@ _FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f]")
 _BREAKS: Final = re.compile(r"[\x00\r\n]")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """A webhook URL in parts. Its path and credentials are secret, so the repr has neither.
 
     Attributes:
@@ -38,8 +38,10 @@ class Target:
     host: str
     port: int
     netloc: str
-    path: str = field(repr=False)
-    authorization: str | None = field(repr=False)
+    path: str
+    authorization: str | None
+
+    __repr__ = object.__repr__  # fields may be secrets
 
     @property
     def origin(self) -> tuple[str, str, int]:

@@ -81,7 +81,7 @@ IMPURE: Final = frozenset(
         "uuid",
     ]
 )
-PURE_THIRD_PARTY: Final = frozenset({"liquid", "orjson"})
+PURE_THIRD_PARTY: Final = frozenset({"liquid", "msgspec", "orjson"})
 CONSOLE: Final = frozenset({"click", "rich"})
 LONGEST: Final = 400
 LONGEST_TESTS: Final = 600  # tables of cases are long, and simple

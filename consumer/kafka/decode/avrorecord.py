@@ -7,8 +7,9 @@ names come from the schema, and only as quoted literals: a name cannot become co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from consumer.kafka.decode.avrowire import Reader, invalid, read_long, read_string, too_deep_here
 
@@ -55,8 +56,7 @@ _OTHER = """value, at = READER(data, at, depth)
 _SKIPPED = """_, at = READER(data, at, depth)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """A record's field.
 
     Attributes:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from msgspec import Struct
 
 from consumer.errors import DecodeError
 from consumer.kafka.decode.jsontext import parse_json, parse_text
@@ -32,15 +33,13 @@ _DELETED = Skip(SkipReason.TOMBSTONE)
 _OUTBOX_COLUMNS = ("aggregatetype", "aggregate_type")
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """The documents of a record that holds several events: one that is no event does not spoil the others."""
 
     documents: Sequence[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Single:
+class Single(Struct, frozen=True):
     """The one document of a record that holds one event."""
 
     document: Any

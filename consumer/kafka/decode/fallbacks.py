@@ -6,8 +6,9 @@ calls of account-level audiences do not have. The hosted destination rejects suc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from msgspec import Struct
 
 from consumer.kafka.instants import instant
 
@@ -21,8 +22,7 @@ GroupUserIdSource = Literal["anonymousId", "groupId"]
 """The end of the year 9999: a record's timestamp beyond it is no time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fallbacks:
+class Fallbacks(Struct, frozen=True):
     """The setting ``source.fallbacks``: for each field, what is asked in turn where it is absent, null or "".
 
     Attributes:

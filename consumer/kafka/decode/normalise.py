@@ -6,8 +6,9 @@ the objects along a path, which are copied: events of one batch share what their
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from consumer.errors import DecodeError
 from consumer.kafka.decode.jsontext import parse_text
@@ -32,8 +33,7 @@ SNAKE_CASE = {
 Path = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Normalise:
+class Normalise(Struct, frozen=True):
     """The setting ``source.normalise``; each step in this order, and nothing by default.
 
     Attributes:

@@ -8,10 +8,11 @@ which holds the same five bytes or a byte of value one and a GUID.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
+
+from msgspec import Struct
 
 from consumer.errors import ConsumerError, DecodeError
 from consumer.outcomes import DecodeReason
@@ -37,8 +38,7 @@ class SchemaKind(StrEnum):
     OTHER = "OTHER"
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(Struct, frozen=True):
     """What a registry has under an id.
 
     Attributes:
@@ -52,8 +52,7 @@ class Schema:
     fault: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaUnavailable:
+class SchemaUnavailable(Struct, frozen=True):
     """Outcome of a record whose schema is not there yet: load it, decode again. Never a skip or a dead letter."""
 
     schema_id: SchemaId

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from consumer.errors import MappingError, Problem
 from consumer.segment.js import UNDEFINED
@@ -20,8 +22,7 @@ The original has no such limit but its memory; without one, an event of 32 KB co
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Struct, frozen=True):
     """Where a node stands.
 
     Attributes:

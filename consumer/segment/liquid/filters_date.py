@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Struct
 
 from consumer.segment import js_date
 from consumer.segment.js import UNDEFINED
@@ -45,8 +46,7 @@ _CYCLE: Final = timedelta(days=146_097)
 """The calendar repeats: years that Python's dates cannot hold are moved by whole cycles and moved back when written."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Moment:
+class _Moment(Struct, frozen=True):
     """An instant as it is shown.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from consumer.segment.liquid.cursor import BLANKS, Cursor
 from consumer.segment.liquid.values import LiquidError
@@ -11,8 +12,7 @@ from consumer.segment.liquid.values import LiquidError
 _BLANK_CHARACTERS: Final = "".join(sorted(BLANKS))
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """A piece of a template.
 
     Attributes:

@@ -44,5 +44,5 @@ def delivery(**changes: Any) -> Snapshot:
 
 def service(*, joined: bool = True, **changes: Any) -> ServiceSnapshot:
     """A snapshot; what `ServiceSnapshot` does not have goes to its delivery part."""
-    own = {name: changes.pop(name) for name in list(changes) if name in ServiceSnapshot.__dataclass_fields__}
+    own = {name: changes.pop(name) for name in list(changes) if name in ServiceSnapshot.__struct_fields__}
     return ServiceSnapshot(delivery=own.pop("delivery", None) or delivery(**changes), joined=joined, **own)
