@@ -111,7 +111,7 @@ class Application:
             self._heartbeat.age,
             mode=self.settings.delivery.mode.value,
             librdkafka=librdkafka,
-            confluent_kafka=confluent_kafka.__version__,
+            confluent_kafka=confluent_kafka.__version__,  # type: ignore[arg-type]  # text, though its stub says a pair
         )
         endpoints = Endpoints(registry, self._exchange, self._heartbeat.age, mode=self.settings.delivery.mode.value)
         http = self.settings.http

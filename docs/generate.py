@@ -21,7 +21,7 @@ from consumer.cli.main import cli
 from consumer.config.mappings_schema import mappings_schema
 from consumer.config.model import Settings
 from consumer.config.owned import OWNED
-from consumer.config.shape import is_section
+from consumer.config.shape import describe, is_section
 from consumer.ops.catalogue import CATALOGUE, PREFIX
 from consumer.ops.reasons import REASONS
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+describe(Settings)
+
 NOTE: Final = "<!-- Made by docs/generate.py from the code: change it there. -->\n\n"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from consumer.config.document import join_path
-from consumer.config.shape import nearest, section_of
+from consumer.config.shape import descriptions, nearest, section_of
 from consumer.errors import Problem
 
 if TYPE_CHECKING:
@@ -78,10 +78,8 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
 
 def _described(loc: Sequence[str | int], model: type[BaseModel]) -> str:
     section = section_of(model, loc[:-1])
-    field = section.model_fields.get(str(loc[-1])) if section else None
-    if field is None or not field.description:
-        return ""
-    return ": " + " ".join(field.description.split()).split(". ")[0].rstrip(".")
+    text = descriptions(section).get(str(loc[-1])) if section else None
+    return ": " + " ".join(text.split()).split(". ")[0].rstrip(".") if text else ""
 
 
 def _unknown(loc: Sequence[str | int], model: type[BaseModel]) -> str:

@@ -22,5 +22,4 @@ class Section(BaseModel):
         extra="forbid",
         allow_inf_nan=False,
         hide_input_in_errors=True,  # an error that is printed by accident holds no secret
-        use_attribute_docstrings=True,
     )

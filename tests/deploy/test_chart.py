@@ -16,6 +16,7 @@ from consumer.config.environment import read_environment
 from consumer.config.mappings import parse_mappings
 from consumer.config.model import Delivery, Http, Kafka, Settings
 from consumer.config.settings import load_settings
+from consumer.config.shape import descriptions
 from tests.deploy.matrix import CI, MATRIX
 from tests.deploy.policy import violations
 from tests.deploy.tooling import (
@@ -152,9 +153,8 @@ def test_the_grace_period_covers_the_drain(override, seconds):
 
 
 def test_what_the_settings_reference_says_of_it():
-    field = Delivery.model_fields["drain_timeout_seconds"]
-    assert field.description is not None
-    assert f"Keep terminationGracePeriodSeconds {GRACE_SECONDS:g} above it." in field.description
+    said = descriptions(Delivery)["drain_timeout_seconds"]
+    assert f"Keep terminationGracePeriodSeconds {GRACE_SECONDS:g} above it." in said
 
 
 def test_what_is_not_said_is_the_settings_default():

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from consumer.config.settings import Settings, load_settings
+from consumer.config.shape import descriptions
 from consumer.config.source import Envelope, GroupUserIdSource, Normalise, SentAtSource, SourceFormat
 from consumer.decoding import open_decoding
 from consumer.errors import ConfigurationError
@@ -66,7 +67,7 @@ def test_defaults(load):
 
 
 def test_the_page_names_what_snake_case_renames():
-    described = Normalise.model_fields["snake_case"].description
+    described = descriptions(Normalise)["snake_case"]
     assert [name for name in SNAKE_CASE if f"``{name}``" not in described] == []
 
 
