@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,6 @@ import pytest
 import yaml
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
-from msgspec.structs import replace
 
 from consumer.kafka.dead_letter_headers import DeadLetterContext, build_headers, split_headers, without_value
 from consumer.outcomes import DecodeReason, DeliverReason, RejectReason, Stage
