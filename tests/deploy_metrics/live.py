@@ -14,10 +14,10 @@ import time
 import urllib.parse
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import yaml
-from msgspec.structs import replace
 
 from consumer.kafka.embedded import EmbeddedBroker
 from consumer.sandbox.runner import ThreadedSandbox
