@@ -21,7 +21,7 @@ from consumer.cli.main import cli
 from consumer.config.mappings_schema import mappings_schema
 from consumer.config.model import Settings
 from consumer.config.owned import OWNED
-from consumer.config.shape import describe, is_section
+from consumer.config.shape import descriptions, is_section
 from consumer.ops.catalogue import CATALOGUE, PREFIX
 from consumer.ops.reasons import REASONS
 
@@ -31,9 +31,20 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-describe(Settings)
-
 NOTE: Final = "<!-- Made by docs/generate.py from the code: change it there. -->\n\n"
+
+
+def describe(section: type[BaseModel]) -> None:
+    """Have the fields of a section, and of those in it, know what the texts below them say."""
+    for name, text in descriptions(section).items():
+        section.model_fields[name].description = text
+    for field in section.model_fields.values():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            describe(field.annotation)
+    section.model_rebuild(force=True)
+
+
+describe(Settings)
 
 
 def settings_schema() -> str:

@@ -47,16 +47,6 @@ def descriptions(section: type[BaseModel]) -> dict[str, str]:
     return found
 
 
-def describe(section: type[BaseModel]) -> None:
-    """Have the fields of a section and of those in it know their `descriptions`: for JSON Schema."""
-    for name, text in descriptions(section).items():
-        section.model_fields[name].description = text
-    for field in section.model_fields.values():
-        if is_section(field.annotation):
-            describe(typing.cast("type[BaseModel]", field.annotation))
-    section.model_rebuild(force=True)
-
-
 def is_section(annotation: Any) -> bool:
     """Whether a field holds settings of its own."""
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)

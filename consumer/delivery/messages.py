@@ -1,7 +1,7 @@
 """What goes into the machine and what comes out: its whole interface, as values.
 
-Times are monotonic seconds of the driver's choosing; the machine has no clock. Hot values are NamedTuples: a frozen
-dataclass costs a microsecond to build, and there is one `Record` an event.
+Times are monotonic seconds of the driver's choosing; the machine has no clock. Values that there is one of for
+each event or request are NamedTuples: a frozen dataclass costs a microsecond to build.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class Rate:
         Args:
             share: of the deployment, 0 to 1.
             now: see the class.
-            rounds_up: what of the whole is no request for any replica is ours: true for one replica at a time.
+            rounds_up: see the module; true for one replica at a time.
         """
         self._earlier.append((now + _SECOND, self._part))
         self._most_until = -NEVER

@@ -263,8 +263,8 @@ class SourceLoop:
             self._assignment.hold(given, self._epoch)
             self._pending.update(dict.fromkeys(given, False))
             self._start_at = 0.0
-            # Where we are given nothing, it may be because topics grew and others were.
-            self.watch.look_soon()
+            if not given:  # it may be others who were given what topics have grown by
+                self.watch.count_soon()
             self._joined_now()
         except Exception as error:  # noqa: BLE001 - out of the callback it would come out of poll(), without its cause
             self._faults.fatal(error)

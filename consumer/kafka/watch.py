@@ -57,8 +57,12 @@ class TopicWatch:
         self.counts = self._subscription.partitions(metadata)
 
     def look_soon(self) -> None:
-        """Ask for all of it at the next `refresh`: the group has shared its partitions out anew."""
-        self._ends_at = self._counts_at = 0.0
+        """Have the ends looked for at the next `refresh`: there are new partitions."""
+        self._ends_at = 0.0
+
+    def count_soon(self) -> None:
+        """Have the topics asked for at the next `refresh`: they may have grown."""
+        self._counts_at = 0.0
 
     def refresh(self, now: float, assignment: Assignment) -> None:
         """Ask again for what is due; what is not answered keeps its last value."""
