@@ -10,6 +10,7 @@ Theory of operation
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct, field
@@ -316,7 +317,10 @@ class Service:
     def _set_timer(self, action: Timer) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(max(0.0, action.at - self._clock.monotonic()), self.turn, Tick())
+        # Rounded up, for uvloop rounds to the nearest: a timer that fires before its time would only set itself again,
+        # some hundred thousand times a second.
+        milliseconds = math.ceil((action.at - self._clock.monotonic()) * 1000.0)
+        self._timer = self._loop.call_later(max(0, milliseconds) / 1000.0, self.turn, Tick())
 
     def _release(self, action: Release) -> None:
         if self._reply is not None:
