@@ -12,6 +12,9 @@ Theory of operation
     survives a revoke (https://github.com/confluentinc/librdkafka/issues/1849): it is taken back when a partition is
     held again.
 
+    A broker's thread that has nothing to fetch sleeps for up to a second, and a resume does not wake it. A seek does:
+    to where the partition stands anyway.
+
     With the eager protocol librdkafka knows one assignment, whole; a partition that is started later, or anew, makes
     it begin anew with all others where they stand. There a pause before the first record waits for it.
 
@@ -20,9 +23,10 @@ Lives on the Kafka thread.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from consumer.delivery.messages import Partition
 
@@ -41,7 +45,7 @@ class Assignment:
 
     Attributes:
         held: each with the epoch in which it was given to us.
-        started: each with the offset at which it was started.
+        started: each with the offset at which it was started, or resumed last.
         paused: those of which librdkafka was told to read nothing for now.
     """
 
@@ -88,7 +92,7 @@ class Assignment:
         else:
             # Resumed first, while each is certainly started; all begin anew, so all have to be seen again.
             self.pause(())
-            offsets = {**self._positions(), **offsets}
+            offsets = {**self._positions(self.started), **offsets}
             self._consumer.assign(to_kafka(offsets, offsets))
         self.started.update(offsets)
         self._unseen.update(offsets)
@@ -140,12 +144,19 @@ class Assignment:
             self._taken_out |= unseen
             self.paused |= unseen
         if read := old - self._taken_out:
-            self._consumer.resume(to_kafka(read))
+            self._resume(read)
             self.paused -= read
         if back := old & self._taken_out:
             self._consumer.incremental_assign(to_kafka(back, self.started))
             self._taken_out -= back
             self.paused -= back
+
+    def _resume(self, partitions: Collection[Partition]) -> None:
+        self._consumer.resume(to_kafka(partitions))
+        for partition, offset in self._positions(partitions).items():
+            self.started[partition] = offset  # librdkafka knows no position between a seek and the next record
+            with suppress(KafkaException):  # it does not read this one any more: lost, or its offset is gone
+                self._consumer.seek(TopicPartition(partition.topic, partition.number, offset))
 
     def _forget(self, partition: Partition) -> None:
         self.started.pop(partition, None)
@@ -153,12 +164,12 @@ class Assignment:
         self._taken_out.discard(partition)
         self.paused.discard(partition)
 
-    def _positions(self) -> dict[Partition, int]:
-        """Where each started partition stands."""
-        known = self._consumer.position(to_kafka(self.started))
+    def _positions(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """Where each of these started partitions stands."""
+        known = self._consumer.position(to_kafka(partitions))
         return {
             partition: at.offset if at.offset >= 0 else self.started[partition]
-            for partition, at in zip(self.started, known, strict=True)
+            for partition, at in zip(partitions, known, strict=True)
         }
 
 

@@ -174,6 +174,28 @@ def test_a_paused_partition_stands_still_while_others_go_on(broker, topic, group
         assert all_of(topic, range(110)) == driver.records
 
 
+def test_what_was_paused_comes_at_once_when_it_is_resumed(broker, topic, group):
+    """Librdkafka would leave it until its broker's thread wakes up by itself: up to a second."""
+    fill(broker, topic, 40)
+    everything = frozenset(all_of(topic, range(0)))
+    with Driver(broker, (topic,), group=group) as driver:
+        assignment = driver.source._loop._assignment
+        driver.wait(lambda: driver.count() == 40)
+        waited = []
+        for turn in range(1, 4):
+            driver.source.set_paused(everything)
+            driver.wait(lambda: assignment.paused == everything)
+            fill(broker, topic, 40)
+            time.sleep(0.2 * turn)
+            driver.source.set_paused(frozenset())
+            resumed = time.monotonic()
+            driver.wait(lambda: driver.count() > 40 * turn)  # noqa: B023 - asked at once
+            waited.append(time.monotonic() - resumed)
+            driver.wait(lambda: driver.count() == 40 + 40 * turn)  # noqa: B023 - as above
+        assert all_of(topic, range(40)) == driver.records
+        assert sorted(waited)[1] < 0.3
+
+
 def test_pausing_again_and_again_loses_and_doubles_nothing(broker, topic, group):
     fill(broker, topic, 4000, size=400)
     partitions = [Partition(topic, number) for number in range(4)]

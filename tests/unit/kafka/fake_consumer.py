@@ -79,6 +79,11 @@ class FakeConsumer:
             for p in partitions
         ]
 
+    def seek(self, partition: TopicPartition) -> None:
+        sought = Partition(partition.topic, partition.partition)
+        self.calls.append(("seek", {sought: partition.offset}))
+        self.positions.pop(sought, None)
+
     def __getattr__(self, name: str) -> Callable[[list[TopicPartition]], None]:
         if name not in {"assign", "incremental_assign", "incremental_unassign", "pause", "resume"}:
             raise AttributeError(name)

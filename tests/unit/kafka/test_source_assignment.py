@@ -65,7 +65,7 @@ def test_before_its_first_record_a_partition_is_taken_out_rather_than_paused(con
     assert (parts.started, parts.paused) == ({A0: 5, A1: 6}, {A0, A1})
     consumer.calls.clear()
     parts.pause(())
-    assert [("resume", {A0}), ("incremental_assign", {A1: 6})] == consumer.calls
+    assert [("resume", {A0}), ("seek", {A0: 5}), ("incremental_assign", {A1: 6})] == consumer.calls
     assert set() == parts.paused
 
 
@@ -125,11 +125,42 @@ def test_only_the_difference_is_told(consumer):
     parts.pause({A0, A1})
     consumer.calls.clear()
     parts.pause({A1, A2})
-    assert [("pause", {A2}), ("resume", {A0})] == consumer.calls
+    assert [("pause", {A2}), ("resume", {A0}), ("seek", {A0: 0})] == consumer.calls
     parts.pause(None)
     assert ("pause", {A0}) == consumer.calls[-1]
     parts.pause(())
-    assert ("resume", {A0, A1, A2}) == consumer.calls[-1]
+    assert ("resume", {A0, A1, A2}) == consumer.calls[-4]
+
+
+def test_what_is_resumed_goes_on_where_it_stood_whatever_comes_next(consumer):
+    """After the seek that wakes the broker's thread, librdkafka knows no position until the next record."""
+    parts = assignment(consumer)
+    parts.hold([A0], 1)
+    parts.start({A0: 5})
+    parts.saw([record(A0)])
+    consumer.positions = {A0: 55}
+    for _ in range(2):
+        parts.pause({A0})
+        parts.pause(())
+        assert [("resume", {A0}), ("seek", {A0: 55})] == consumer.calls[-2:]
+
+
+def test_one_that_librdkafka_does_not_read_any_more_keeps_no_other_from_going_on(consumer, monkeypatch):
+    """Its offset was out of range, or it has just been lost."""
+    parts = assignment(consumer)
+    parts.hold([A0, A1], 1)
+    parts.start({A0: 5, A1: 6})
+    parts.saw(map(record, (A0, A1)))
+    parts.pause(None)
+    sought = []
+
+    def seek(partition):
+        sought.append(partition.partition)
+        raise KafkaException(KafkaError(KafkaError._STATE))
+
+    monkeypatch.setattr(consumer, "seek", seek)
+    parts.pause(())
+    assert ({0, 1}, set()) == (set(sought), parts.paused)
 
 
 def test_a_pause_is_forgotten_with_its_partition_and_taken_back_when_it_returns(consumer):
@@ -158,7 +189,7 @@ def test_eager_assigns_all_of_them_where_they_stand(consumer):
     parts.pause({A0})
     consumer.calls.clear()
     parts.start({A2: 7})
-    assert [("resume", {A0}), ("assign", {A0: 55, A1: 6, A2: 7})] == consumer.calls
+    assert [("resume", {A0}), ("seek", {A0: 55}), ("assign", {A0: 55, A1: 6, A2: 7})] == consumer.calls
     consumer.positions = {}
     parts.stopped(A2)
     parts.start({A2: 1})
