@@ -238,11 +238,12 @@ def rate(result: Result) -> str:
         "arrived_per_second": "arrived",
         "percent": "%",
         "most_in_any_second": "most in any second",
+        "cpu_percent": "CPU, % of a core",
     }
     return "\n".join(
         [
             "## The rate\n",
-            '`make bench ARGS="rate"`: counted where the requests arrive.\n',
+            '`make bench ARGS="rate"`: counted where the requests arrive; CPU of all replicas together.\n',
             measured_on(result),
             table(result["rows"], columns),
         ]

@@ -174,11 +174,12 @@ def test_a_paused_partition_stands_still_while_others_go_on(broker, topic, group
         assert all_of(topic, range(110)) == driver.records
 
 
-def test_what_was_paused_comes_at_once_when_it_is_resumed(broker, topic, group):
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_was_paused_comes_at_once_when_it_is_resumed(broker, topic, group, protocol):
     """Librdkafka would leave it until its broker's thread wakes up by itself: up to a second."""
     fill(broker, topic, 40)
     everything = frozenset(all_of(topic, range(0)))
-    with Driver(broker, (topic,), group=group) as driver:
+    with Driver(broker, (topic,), group=group, properties=PROTOCOLS[protocol]) as driver:
         assignment = driver.source._loop._assignment
         driver.wait(lambda: driver.count() == 40)
         waited = []
