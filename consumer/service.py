@@ -147,6 +147,8 @@ class Service:
         self._failed: list[DeadLetter] = []
         self._turn_due = False
         self._epoch = 0
+        self._paced = settings.gate.requests_per_second is not None
+        self._writing = False
         self._timer: asyncio.TimerHandle | None = None
         self._reply: events.Reply | None = None
         self.health = Health(turned_at=clock.monotonic())
@@ -309,6 +311,14 @@ class Service:
 
     def _send(self, send: Send) -> None:
         self._sender.send(send)
+        if self._paced and not self._writing:
+            self._writing = True
+            # uvloop writes when all calls of its turn are done, before the next turn's.
+            self._loop.call_soon(self._written)
+
+    def _written(self) -> None:
+        self._writing = False
+        self._machine.written(self._clock.monotonic())
 
     def _dead_letter(self, letter: DeadLetter) -> None:
         self._on_dead_letter(letter)

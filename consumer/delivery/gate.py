@@ -218,6 +218,10 @@ class Gate:
         if self.probing:
             self._probe = ident
 
+    def written(self, now: float) -> None:
+        """Every request that was started has left by now."""
+        self._rate.written(max(now, self._now))
+
     def finish(self, answer: Answer, verdict: Verdict) -> bool:
         """A request has ended.
 

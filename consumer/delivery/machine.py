@@ -140,6 +140,13 @@ class Machine:
         self._out.clear()
         return actions
 
+    def written(self, now: float) -> None:
+        """Hear that the requests of every `Send` so far have left for the webhook by now: the rate counts from then on.
+
+        A driver that never says so has them counted from the call that told it to send.
+        """
+        self._gate.written(now)
+
     # ---- partitions come and go
 
     def _on_assigned(self, event: Assigned) -> None:

@@ -8,6 +8,9 @@ Theory of operation
     their sum rounded down. Spacing alone does not give that: each of ten replicas may have one request more in a second
     than its rate says, and now and then those seconds meet.
 
+    What counts is when requests leave, and those of one turn leave after it, milliseconds later at thousands a second:
+    the driver says when they have (`written`).
+
     A part that grows counts a second later, one that shrinks counts at once: then the requests of any one second were
     all started within parts that replicas had at one and the same moment, its first, and these make up one whole at
     most. So the limit holds through rebalances, without a coordinator.
@@ -22,11 +25,14 @@ from collections import deque
 
 NEVER = math.inf
 
-# Timers fire up to a few milliseconds late. Without catching up, a rate of thousands a second would lose most of it.
+# Timers fire milliseconds late. Without catching up, a rate of thousands a second would lose most of it; and there one
+# turn is that of dozens of requests, so that it may be more. The window holds whatever is caught up.
 _SLACK_SECONDS = 0.01
+_MOST_SLACK_SECONDS = 0.1
+_SLACK_BY_RATE = 2e-5
 
-# A second, and by how much what is decided now may be sent later than what is decided next.
-_SECOND = 1.002
+# A second, and by how much two requests may be closer together on arrival than they left.
+_SECOND = 1.001
 
 
 class Rate:
@@ -40,6 +46,7 @@ class Rate:
         self.burst = burst
         """This replica's share of the burst, at least 1."""
         self._interval = 0.0 if per_second is None else 1.0 / per_second
+        self._slack = _SLACK_SECONDS
         self._arrival = -NEVER
         self._part = self._part_of_a_second(1.0, rounds_up=True)
         """How many of ours a second may see."""
@@ -50,6 +57,8 @@ class Rate:
         self._most_until = -NEVER
         self._recent: deque[float] = deque()
         """When each of the last second's requests will be a second old."""
+        self._leaving = 0
+        """The last so many of them may not have left yet."""
 
     @property
     def per_second(self) -> float | None:
@@ -71,6 +80,7 @@ class Rate:
         self.burst = max(1, math.floor(self._whole_burst * share + 1e-9))
         if self._per_second is not None and share > 0.0:
             self._interval = 1.0 / (self._per_second * share)
+            self._slack = min(max(_SLACK_SECONDS, self._per_second * share * _SLACK_BY_RATE), _MOST_SLACK_SECONDS)
             self._arrival = max(self._arrival, now + self.burst * self._interval)
 
     def free_at(self, now: float) -> float:
@@ -92,8 +102,16 @@ class Rate:
     def start(self, now: float) -> None:
         """A request starts; `free_at` has just said that it may."""
         if self._interval:
-            self._arrival = max(self._arrival, now - _SLACK_SECONDS) + self._interval
+            self._arrival = max(self._arrival, now - self._slack) + self._interval
             self._recent.append(now + _SECOND)
+            self._leaving += 1
+
+    def written(self, now: float) -> None:
+        """All that has started has left by now."""
+        recent = self._recent
+        for place in range(max(0, len(recent) - self._leaving), len(recent)):
+            recent[place] = now + _SECOND
+        self._leaving = 0
 
     def _count(self, now: float) -> None:
         """How many a second may see, as long as the parts that count stay the same."""

@@ -331,6 +331,12 @@ def space_requests_out_and_count_none() -> Patches:
 
 
 @_bug
+def count_requests_from_when_they_were_decided_on() -> Patches:
+    """They leave when the loop has turned, and those of a second later may leave at once."""
+    return [(rate.Rate, "written", lambda self, now: None)]
+
+
+@_bug
 def round_up_each_replicas_part() -> Patches:
     original = gate.Gate.set_share
     return [(gate.Gate, "set_share", lambda self, share, rounds_up: original(self, share, rounds_up=True))]

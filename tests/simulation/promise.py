@@ -178,11 +178,15 @@ class Promise:
             )
         if now < replica.closed_until:
             raise Violation("asked", f"{replica.name} sends {replica.closed_until - now:.3f} s before Retry-After ends")
+
+    def left(self, replica: Replica, requests: int, now: float) -> None:
+        """So many requests have just left a replica."""
+        plan = self._plan
         if plan.rate is None or replica.kafka.zombie or not replica.tenures.keys() <= replica.kafka.held.keys():
             # Expelled, or its loop has stood still for longer than its revocation was waited for: it will learn of it.
             return
         sends = self._sends
-        sends.append(now)
+        sends.extend([now] * requests)
         while sends[0] <= now - 1.0:
             sends.popleft()
         if len(sends) > plan.rate + plan.burst:

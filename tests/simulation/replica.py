@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tests.simulation.history import World
 
 _TICK = Tick()
+_LEAVING_SECONDS = (0.0, 0.0, 0.004, 0.0, 0.012)
 _LOOK_AFTER_SECONDS = 20.0
 """A person looks at a halted process this much later."""
 
@@ -91,6 +92,8 @@ class Replica:
         self._acknowledged: list[tuple[DeadLetter, Delivery, Tenure]] = []
         self._failed: list[DeadLetter] = []
         self._turn_due = False
+        self._turns = 0
+        self._left_until = 0.0
         self._do: dict[type, Callable[[Any], None]] = {
             Send: self._send,
             DeadLetter: self._letter,
@@ -155,6 +158,13 @@ class Replica:
         if world.trace is not None and (said := world.show.turn(self.name, event, actions)) is not None:
             world.note("%s", said)
         do = self._do
+        sends = sum(type(action) is Send for action in actions) if world.settings.gate.requests_per_second else 0
+        if sends:
+            # They leave once the loop has turned; the machine hears of it then.
+            seconds = _LEAVING_SECONDS[self._turns % len(_LEAVING_SECONDS)]
+            self._left_until = max(self._left_until, self._clock.now + seconds)
+            self._clock.at(self._left_until, self._written, sends)
+            self._turns += 1
         for action in actions:
             if self.crash_after is not None:
                 if self.crash_after <= 0:
@@ -165,6 +175,11 @@ class Replica:
         world.promise.turned(self)
         if event is not _TICK:
             world.promise.balances(self)
+
+    def _written(self, sends: int) -> None:
+        if not self.dead:
+            self._world.promise.left(self, sends, self._clock.now)
+            self.machine.written(self._mine)
 
     def _tell(self, event: Event) -> None:
         """From the Kafka side: arrives in order, a moment later."""

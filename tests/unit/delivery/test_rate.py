@@ -1,6 +1,7 @@
 """The rate: no second sees more than the whole of all replicas' parts, whatever becomes of their shares."""
 
 import math
+from bisect import bisect_right
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,6 +63,49 @@ def test_no_second_sees_more_than_rate_and_burst_of_all_members(per_second, burs
     fewest = per_second / PARTITIONS
     assert fewest >= 1.0, "else each may start one"
     assert most_in_a_second(sorted(starts)) <= per_second + burst
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    per_second=st.sampled_from([8.0, 40.0, 500.0, 5000.0]),
+    burst=st.sampled_from([1, 3]),
+    turns=st.lists(st.sampled_from([0.0002, 0.001, 0.001, 0.003, 0.02]), min_size=1, max_size=20),
+    late=st.lists(st.booleans(), min_size=1, max_size=7),
+)
+def test_no_second_sees_more_leave_however_long_after_its_turn_it_does(per_second, burst, turns, late):
+    """Of one turn, some requests leave at once and others at its end."""
+    rate = Rate(per_second, burst)
+    rate.set_share(1.0, 0.0, rounds_up=True)
+    now, left, turn = 10.0, [], 0
+    while now < 12.5:
+        started = 0
+        while rate.free_at(now) <= now:
+            rate.start(now)
+            left.append((now, late[len(left) % len(late)]))
+            started += 1
+        now += turns[turn % len(turns)]
+        turn += 1
+        rate.written(now)
+        left[len(left) - started :] = [(now if waits else at, False) for at, waits in left[len(left) - started :]]
+    times = sorted(at for at, _ in left)
+    in_a_second = max(place + 1 - bisect_right(times, at - 1.0) for place, at in enumerate(times))
+    assert in_a_second <= per_second + burst
+
+
+def test_thousands_a_second_lose_less_than_two_in_a_hundred_to_turns_that_take_long():
+    """Ten times a second a batch comes in, and what a turn starts leaves after it."""
+    rate = Rate(5000.0, 1)
+    rate.set_share(1.0, 0.0, rounds_up=True)
+    now, starts, turn = 10.0, 0, 0
+    while now < 20.0:
+        before = starts
+        while rate.free_at(now) <= now:
+            rate.start(now)
+            starts += 1
+        turn += 1
+        now += 0.001 + 40e-6 * (starts - before) + (0.01 if turn % 80 == 0 else 0.0)
+        rate.written(now)
+    assert starts >= 0.98 * 50_000
 
 
 def test_a_share_that_grows_counts_a_second_later_and_one_that_shrinks_at_once():
