@@ -211,7 +211,7 @@ def produce(broker: Broker, topic: str, per_second: float) -> int:
             before, _, after = shown[number % len(shown)]
             producer.produce(topic, b"%b%019d%b" % (before, time.time_ns(), after), str(number % 5_000).encode())
             number += 1
-        producer.poll(0.0005)
+        producer.poll(0.001)
     producer.flush(30)
     return number
 
