@@ -8,7 +8,7 @@ it has let go, whatever the machine, which learns of it later, still asks for.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from consumer.delivery.messages import Assigned, Committed, Lost, Partition, Polled, Position, Revoking
 from tests.simulation.broker import SESSION_SECONDS
@@ -27,6 +27,12 @@ BATCH = 15
 _RETRY_SECONDS = 0.5
 
 
+class Expelled(NamedTuple):
+    """Partitions that are somebody else's by now. The machine hears `Lost`, as where an offset is out of range."""
+
+    partitions: Sequence[Partition]
+
+
 class KafkaSide:
     """One process's connection to the broker.
 
@@ -43,7 +49,7 @@ class KafkaSide:
     """
 
     def __init__(
-        self, broker: Broker, tell: Callable[[Event], None], forget: Callable[[Partition, int, str], None]
+        self, broker: Broker, tell: Callable[[Event | Expelled], None], forget: Callable[[Partition, int, str], None]
     ) -> None:
         self._broker = broker
         self._clock = broker.clock
@@ -118,7 +124,7 @@ class KafkaSide:
         if self._commit_under_way is not None:
             self._commit_ended(self._commit_under_way[0], ok=False)
         if lost:
-            self._tell(Lost(lost))
+            self._tell(Expelled(lost))
         else:
             self.zombie = False
 

@@ -31,7 +31,7 @@ from consumer.delivery.messages import (
     Tick,
     Timer,
 )
-from tests.simulation.kafka import KafkaSide
+from tests.simulation.kafka import Expelled, KafkaSide
 from tests.simulation.promise import Tenure, Violation
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Replica:
         self.crash_after: int | None = None
         self.frozen_until = 0.0
         self._told_until = 0.0
-        self._inbox: deque[tuple[Event, int, int]] = deque()
+        self._inbox: deque[tuple[Event | Expelled, int, int]] = deque()
         self._epoch = 0
         self._reply_number = 0
         self._timer = 0
@@ -181,7 +181,7 @@ class Replica:
             self._world.promise.left(self, sends, self._clock.now)
             self.machine.written(self._mine)
 
-    def _tell(self, event: Event) -> None:
+    def _tell(self, event: Event | Expelled) -> None:
         """From the Kafka side: arrives in order, a moment later."""
         self._told_until = max(self._told_until, self._clock.now + 0.01 * self._random.random())
         self._inbox.append((event, self.kafka.epoch, self.kafka.reply_number))
@@ -202,11 +202,15 @@ class Replica:
                 open_seconds = self.machine._gate.open_seconds
                 for partition, position in positions.items():
                     self.tenures[partition] = Tenure(partition, position, open_seconds)
-                    self._world.promise.assigned(self.tenures[partition])
+                    if partition in self.kafka.held:  # else it stood still, and others have been given it since
+                        self._world.promise.assigned(self.tenures[partition])
                 self.share = len(self.tenures) / sum(counts.values())
             case Lost(partitions):
                 self._hand_over(list(partitions))
+            case Expelled(partitions):
+                self._hand_over(list(partitions))
                 self.kafka.zombie = False
+                event = Lost(partitions)
             case Revoking(partitions, seconds):
                 event = Revoking(partitions, self._mine + seconds)
                 self._reply_number = reply_number
